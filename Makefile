@@ -1,0 +1,50 @@
+# Each target makes .venv first if it is missing or older than what it is made from.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test test-quick test-full check bench docs figures clean
+
+demo: .venv/core
+	$(BIN)/python -m convatlas.demo
+
+test: .venv/dev
+	$(BIN)/python -m pytest
+
+test-quick: .venv/dev
+	$(BIN)/python -m pytest -m "not slow and not full"
+
+test-full: .venv/dev
+	$(BIN)/python -m pytest -m "full or not full" --timeout 3600
+
+check: .venv/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/mkdocs build --strict --quiet
+
+bench: .venv/dev
+	$(BIN)/python benchmarks/small_images.py
+	$(BIN)/python benchmarks/import_time.py
+
+figures: .venv/dev
+	$(BIN)/python benchmarks/figures.py
+
+docs: .venv/dev
+	$(BIN)/mkdocs build --strict
+
+clean:
+	rm -rf .venv site build
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: ConvAtlas needs Python 3.11 or later, $(PYTHON) is another one. Do: make PYTHON=python3.11 $(MAKECMDGOALS)."; exit 2; }
+	$(PYTHON) -m venv .venv
+
+.venv/core: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+.venv/dev: .venv/core
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@

@@ -1,0 +1,1 @@
+"""What a network is made of: sizes, parameters, multiply-adds, connections, receptive fields."""

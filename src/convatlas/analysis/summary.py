@@ -1,0 +1,111 @@
+"""A network as a table, from one pass without memory."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from convatlas.analysis.cost import layer_connections, layer_macs
+from convatlas.analysis.receptive_field import Field
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One child of the network.
+
+    Attributes:
+        name: the child's name.
+        kind: the layers in it.
+        output: size without the batch, (C, H, W) or (units,).
+        params: trainable parameters.
+        macs: multiply-adds of convolutions and linear layers for one image.
+        connections: uses of a weight or a bias for one image.
+        receptive_field: side of what one unit sees, in pixels of the input.
+        stride: distance of neighbouring units, in pixels of the input.
+    """
+
+    name: str
+    kind: str
+    output: tuple[int, ...]
+    params: int
+    macs: int
+    connections: int
+    receptive_field: int
+    stride: int
+
+    def as_json(self) -> dict[str, Any]:
+        """The row as JSON values."""
+        return asdict(self) | {"output": list(self.output)}
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A network's rows and their sums."""
+
+    rows: tuple[Row, ...]
+    input_size: tuple[int, int, int]
+
+    @property
+    def params(self) -> int:
+        """Trainable parameters."""
+        return sum(row.params for row in self.rows)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds of convolutions and linear layers for one image."""
+        return sum(row.macs for row in self.rows)
+
+    @property
+    def connections(self) -> int:
+        """Uses of a weight or a bias for one image."""
+        return sum(row.connections for row in self.rows)
+
+
+def summarize(model: nn.Module, input_size: tuple[int, int, int]) -> Summary:
+    """Summarise a network whose children are applied one after the other.
+
+    Args:
+        model: on any device; neither its parameters nor its mode change.
+        input_size: (C, H, W) of an image.
+    """
+    meta = {name: t.to("meta") for name, t in [*model.named_parameters(), *model.named_buffers()]}
+    rows: list[Row] = []
+    handles = []
+    field = Field()
+    seen: list[tuple[nn.Module, Tensor]] = []
+
+    def leaf_done(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        nonlocal field
+        field = field.after(layer, inputs[0])
+        seen.append((layer, output))
+
+    def row_done(name: str, child: nn.Module, output: Tensor) -> None:
+        rows.append(
+            Row(
+                name=name,
+                kind=" + ".join(type(layer).__name__ for layer, _ in seen),
+                output=tuple(output.shape[1:]),
+                params=sum(p.numel() for p in child.parameters() if p.requires_grad),
+                macs=sum(layer_macs(layer, out) for layer, out in seen),
+                connections=sum(layer_connections(layer, out) for layer, out in seen),
+                receptive_field=field.size,
+                stride=field.stride,
+            )
+        )
+        seen.clear()
+
+    was_training = model.training
+    try:
+        handles += [m.register_forward_hook(leaf_done) for m in model.modules() if not list(m.children())]
+        for name, child in model.named_children():
+            handles.append(child.register_forward_hook(lambda m, i, output, name=name: row_done(name, m, output)))
+        model.eval()
+        with torch.no_grad():
+            dtype = next((t.dtype for t in meta.values() if t.is_floating_point()), torch.float32)
+            torch.func.functional_call(model, meta, torch.empty(1, *input_size, device="meta", dtype=dtype))
+    finally:
+        model.train(was_training)
+        for handle in handles:
+            handle.remove()
+    return Summary(tuple(rows), input_size)

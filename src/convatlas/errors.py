@@ -1,0 +1,76 @@
+"""Every error a user may meet: what came, what is allowed, what to do next.
+
+A message is one line, `WHAT (where, numbers). Do: NEXT STEP.`; the command line prints it behind `error: ` and leaves
+with the kind's exit code.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
+
+
+class ConvAtlasError(Exception):
+    """A problem that the reader can solve.
+
+    Args:
+        what: what came and where, in one line without a full stop at its end.
+        do: the next step, without a full stop at its end.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, do: str) -> None:
+        super().__init__(f"{what}. Do: {do}.")
+        self.what = what
+        self.do = do
+
+
+class UsageError(ConvAtlasError):
+    """A name, an option or a value that is not allowed."""
+
+    exit_code = 2
+
+
+class DataError(ConvAtlasError):
+    """Images or labels that cannot be used as they are."""
+
+    exit_code = 3
+
+
+class BusyError(ConvAtlasError):
+    """A folder that another process works in."""
+
+    exit_code = 4
+
+
+class StorageError(ConvAtlasError):
+    """A file or folder that cannot be read or written."""
+
+    exit_code = 5
+
+
+class OutOfMemoryError(ConvAtlasError):
+    """The machine or the device has not enough memory."""
+
+    exit_code = 6
+
+
+class NonFiniteError(ConvAtlasError):
+    """A loss or a gradient became infinite or not a number."""
+
+    exit_code = 7
+
+
+class UnsafeError(ConvAtlasError):
+    """A file that could run code or reach where it must not."""
+
+    exit_code = 8
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Say which of `known` are meant by a misspelt `name`: the nearest names, or all of them if none is near."""
+    names = sorted(known)
+    close = get_close_matches(name, names, n=3, cutoff=0.5)
+    return f"the nearest are {', '.join(close)}" if close else f"known are {', '.join(names)}"

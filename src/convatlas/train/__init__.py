@@ -1,0 +1,1 @@
+"""Training: a recipe, a loop that yields events, a run folder."""

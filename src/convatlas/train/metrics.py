@@ -1,0 +1,84 @@
+"""The only definitions of what is measured."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """A network's answers on a set of images, and what follows from them.
+
+    Attributes:
+        logits: (N, classes), float32, on the CPU.
+        labels: class indices (N,).
+    """
+
+    logits: Tensor
+    labels: Tensor
+
+    @property
+    def images(self) -> int:
+        """Number of images."""
+        return len(self.labels)
+
+    @property
+    def predicted(self) -> Tensor:
+        """Class indices (N,) of the largest logits."""
+        return self.logits.argmax(dim=1)
+
+    @property
+    def probabilities(self) -> Tensor:
+        """Softmax of the logits (N, classes)."""
+        return self.logits.softmax(dim=1)
+
+    def top_k_error(self, k: int) -> float:
+        """Share of the images whose class is not among the k largest logits."""
+        if k >= self.logits.shape[1]:
+            return 0.0
+        hits = (self.logits.topk(k, dim=1).indices == self.labels.unsqueeze(1)).any(dim=1)
+        return 1 - int(hits.sum()) / self.images
+
+    @property
+    def top1_error(self) -> float:
+        """Share of the images that are classified wrongly."""
+        return int((self.predicted != self.labels).sum()) / self.images
+
+    @property
+    def loss(self) -> float:
+        """Mean cross entropy of the softmax probabilities, whatever the network was trained with."""
+        return F.cross_entropy(self.logits, self.labels).item()
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's 95 % interval of the top-1 error."""
+        return wilson_interval(int((self.predicted != self.labels).sum()), self.images)
+
+    @property
+    def confusion(self) -> Tensor:
+        """Counts (classes, classes): a row the true class, a column the predicted one."""
+        classes = self.logits.shape[1]
+        return torch.bincount(self.labels * classes + self.predicted, minlength=classes**2).view(classes, classes)
+
+    def summary(self) -> dict[str, int | float | list[float]]:
+        """The figures as JSON values; errors as fractions."""
+        return {
+            "images": self.images,
+            "top1_error": self.top1_error,
+            "top5_error": self.top_k_error(5),
+            "loss": self.loss,
+            "interval": list(self.interval),
+        }
+
+
+def wilson_interval(events: int, trials: int) -> tuple[float, float]:
+    """95 % score interval of a proportion; Wilson, JASA 22:209-212, 1927."""
+    z = 1.959964
+    share = events / trials
+    centre = share + z * z / (2 * trials)
+    spread = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
+    scale = 1 + z * z / trials
+    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)

@@ -1,0 +1,58 @@
+"""What a finished run leaves: the test set's predictions in one table, the figures, the report."""
+
+import csv
+import io
+from typing import Any
+
+from convatlas.data.images import Data
+from convatlas.report import Mistake, write_report
+from convatlas.train.folder import RunFolder, to_json
+from convatlas.train.metrics import Evaluation
+
+_MISTAKES_SHOWN = 24
+
+
+def write_results(folder: RunFolder, result: dict[str, Any], test: Evaluation, data: Data) -> None:
+    """Write predictions, plots and report, and last `result.json`, which marks the run as finished.
+
+    Args:
+        folder: the run's.
+        result: the figures, as JSON values.
+        test: the chosen weights' answers on the test images.
+        data: the images and their classes.
+
+    Raises:
+        StorageError: if something cannot be written.
+    """
+    folder.write("predictions.csv", predictions_csv(test, data.test.names, data.classes))
+    write_report(folder.path, result, worst_mistakes(test, data))
+    folder.write("result.json", to_json(result, indent=2))
+
+
+def predictions_csv(evaluation: Evaluation, names: tuple[str, ...], classes: tuple[str, ...]) -> str:
+    """A table with a row an image: name, true and predicted class, its probability, then every class's probability."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["image", "label", "predicted", "probability", *(f"p:{name}" for name in classes)])
+    probabilities = evaluation.probabilities.tolist()
+    rows = zip(names, evaluation.labels.tolist(), evaluation.predicted.tolist(), probabilities, strict=True)
+    for name, label, predicted, row in rows:
+        shown = [f"{value:.6g}" for value in row]
+        writer.writerow([name, classes[label], classes[predicted], shown[predicted], *shown])
+    return text.getvalue()
+
+
+def worst_mistakes(evaluation: Evaluation, data: Data) -> list[Mistake]:
+    """The test images that the network is surest and wrong about, the surest first."""
+    confidence, predicted = evaluation.probabilities.max(dim=1)
+    wrong = [i for i in confidence.argsort(descending=True).tolist() if predicted[i] != evaluation.labels[i]]
+    return [
+        Mistake(
+            name=data.test.names[i],
+            label=data.classes[int(evaluation.labels[i])],
+            predicted=data.classes[int(predicted[i])],
+            probability=float(confidence[i]),
+            pixels=data.test.pixels[i],
+        )
+        for i in wrong[:_MISTAKES_SHOWN]
+    ]

@@ -1,0 +1,270 @@
+"""One run from data to report, in a folder that can be resumed: `train`."""
+
+import shlex
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from convatlas.checkpoint import TRAINING, WEIGHTS, Card, read_checkpoint
+from convatlas.data.images import Data, Images
+from convatlas.data.loader import Loader
+from convatlas.data.source import load_data
+from convatlas.data.split import stratified_split
+from convatlas.errors import UsageError
+from convatlas.train.folder import RunFolder, environment, open_run, to_json
+from convatlas.train.history import History
+from convatlas.train.loop import EpochDone, Event, NonFiniteStepError, classify, fit
+from convatlas.train.memory import keep_freed_memory
+from convatlas.train.metrics import Evaluation
+from convatlas.train.recipe import Recipe
+from convatlas.train.results import write_results
+from convatlas.train.state import Progress, TrainingState
+from convatlas.train.stop import StoppedError, StopRequest, listen
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The run is about to train, or to go on.
+
+    Attributes:
+        path: the run folder.
+        data: the images.
+        step: steps done before.
+        steps: steps of the whole run.
+        remarks: lines for the reader.
+    """
+
+    path: Path
+    data: Data
+    step: int
+    steps: int
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a finished run came to.
+
+    Attributes:
+        path: the run folder.
+        figures: what `result.json` holds: epochs, seconds, images_per_s, the best pass, val and test.
+        test: answers of the best pass's weights on the test images, which chose nothing.
+    """
+
+    path: Path
+    figures: dict[str, Any]
+    test: Evaluation
+
+
+def train(
+    model: nn.Module,
+    data: str | Path | Data,
+    recipe: Recipe,
+    out: str | Path,
+    *,
+    resume: bool = False,
+    device: torch.device | str = "cpu",
+    workers: int = 0,
+    offline: bool = False,
+    on_event: Callable[[Started | Event], None] = lambda event: None,
+) -> RunResult:
+    """Train a model and write its run folder.
+
+    Args:
+        model: changed in place; ends with the best pass's weights. One made by `create_model` can be built again from
+            the run folder alone.
+        data: what a DATA argument means, or images that were loaded with the recipe's preprocessing.
+        recipe: how to train.
+        out: the run folder; new or empty, or with `resume` the run to go on with.
+        resume: go on with the run in `out`, to the same bits as if it had never stopped.
+        device: where to train.
+        workers: threads that decode images and prepare batches; changes nothing but the speed.
+        offline: never download.
+        on_event: called with each event of the run.
+
+    Raises:
+        UsageError: for a folder, recipe or network that does not fit.
+        DataError: for data that cannot be used.
+        BusyError: if another process works in `out`.
+        StorageError: if the disk is full or the folder cannot be written.
+        NonFiniteError: when a loss or gradient is not finite; the weights before it are kept.
+        StoppedError: after Ctrl-C or SIGTERM; the state is kept.
+    """
+    if not isinstance(data, Data):
+        data = load_data(data, recipe.preprocess, offline=offline, workers=max(1, workers))
+    preprocess = recipe.preprocess.model_copy(update={"background": data.background})
+    recipe = recipe.model_copy(update={"preprocess": preprocess})
+    keep_freed_memory()
+    # The convolutions of few channels run up to twice as fast in this layout on a CPU.
+    model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    with open_run(Path(out), resume=resume) as folder, torch.random.fork_rng():
+        run = _Run(folder, model, data, recipe, torch.device(device), workers)
+        with listen(lambda: run.kept_step) as stop:
+            remarks = run.restore() if resume else run.begin()
+            on_event(Started(folder.path, data, run.kept_step, run.steps, (*data.notes, *remarks)))
+            try:
+                run.fit(on_event, stop)
+                return run.finish(stop)
+            finally:
+                run.history.log.close()
+
+
+class _Run:
+    """What one call of `train` works with."""
+
+    def __init__(
+        self, folder: RunFolder, model: nn.Module, data: Data, recipe: Recipe, device: torch.device, workers: int
+    ) -> None:
+        self.folder, self.data, self.recipe, self.device, self.workers = folder, data, recipe, device, workers
+        chosen, held_out = split(data, recipe)
+        self.train_images = chosen
+        self.loader = self._loader(chosen)
+        self.validation = self._loader(held_out)
+        self.steps = recipe.epochs * len(self.loader)
+        self.state = TrainingState(model, recipe)
+        self.kept_step = 0
+        self.identity = {
+            "format": 1,
+            "network": network_card(model),
+            "data": data.name,
+            "fingerprint": data.fingerprint,
+            "classes": list(data.classes),
+            "images": {"train": len(chosen), "validation": len(held_out), "test": len(data.test)},
+        }
+
+    def _loader(self, images: Images) -> Loader:
+        recipe = self.recipe
+        return Loader(images, recipe.preprocess, batch_size=recipe.batch_size, device=self.device, workers=self.workers)
+
+    def begin(self) -> tuple[str, ...]:
+        self.folder.require_space(sum(t.numel() * t.element_size() for t in self.state.weights().values()) * 4)
+        self.folder.write("recipe.toml", self.recipe.to_toml())
+        self.folder.write("environment.json", to_json(environment(), indent=2))
+        self.folder.write("run.json", to_json(self.identity | {"command": _command()}, indent=2))
+        self.history = self._history()
+        return ()
+
+    def restore(self) -> tuple[str, ...]:
+        _refuse_changes(self.folder, self.recipe, self.identity)
+        found = self.folder.restore()
+        remark = "no checkpoint was kept yet; the run starts again"
+        if found is not None:
+            card, tensors, remark = found
+            self.state.restore(tensors[WEIGHTS], tensors[TRAINING], Progress.from_card(card.progress))
+            self.kept_step = card.step
+        self.history = self._history()
+        return (remark,)
+
+    def _history(self) -> History:
+        return History(self.folder.path, upto=self.kept_step, steps_per_epoch=len(self.loader))
+
+    def fit(self, on_event: Callable[[Event], None], stop: StopRequest) -> None:
+        every = self.recipe.checkpoint_every
+        try:
+            for event in fit(self.state, self.loader, self.validation, self.recipe, stop_requested=stop):
+                self.history.add(event)
+                if isinstance(event, EpochDone):
+                    self._keep(is_best=event.is_best)
+                elif stop() or (every and event.step % every == 0):
+                    self._keep(is_best=False)
+                on_event(event)
+                if stop():
+                    break
+        except NonFiniteStepError as error:
+            self._keep(is_best=False)
+            names = "".join(f"{self.train_images.names[i]}\n" for i in error.items)
+            self.folder.write("nan_batch.txt", names)
+            raise error.with_remark(f"its images are in nan_batch.txt; last finite: step {self.kept_step}") from None
+        if stop():
+            # Validation may have been given up after the last step that was kept.
+            self._keep(is_best=False)
+            raise self._stopped(stop)
+
+    def _keep(self, *, is_best: bool) -> None:
+        progress = self.state.progress
+        if progress.step == self.kept_step and progress.batch:
+            return
+        self.history.log.sync()
+        card = Card(
+            step=progress.step,
+            epoch=progress.epoch,
+            network=network_card(self.state.model),
+            classes=self.data.classes,
+            preprocess=self.recipe.preprocess.model_dump(mode="json"),
+            metrics={} if progress.best is None else {"validation_top1_error": progress.best[0]},
+            progress=progress.card(),
+        )
+        self.folder.save(self.state.weights(), self.state.training(), card, is_best=is_best)
+        self.kept_step = progress.step
+
+    def _stopped(self, stop: StopRequest) -> StoppedError:
+        return StoppedError(
+            f"stopped after step {self.kept_step} of {self.steps}; saved in {self.folder.path}",
+            stop.exit_code or 1,
+            do=f"resume with convatlas train --resume --out {shlex.quote(str(self.folder.path))}",
+        )
+
+    def finish(self, stop: StopRequest) -> RunResult:
+        card, tensors = read_checkpoint(self.folder.best(), WEIGHTS)
+        model = self.state.model
+        model.load_state_dict(tensors[WEIGHTS])
+        try:
+            test = classify(model, self._loader(self.data.test), stop_requested=stop)
+        except InterruptedError:
+            raise self._stopped(stop) from None
+        best = self.history.best()
+        figures = {
+            "run": str(self.folder.path),
+            "epochs": self.recipe.epochs,
+            "seconds": self.history.seconds,
+            "images_per_s": self.history.images_per_s,
+            "best_epoch": best["epoch"],
+            "step": card.step,
+            "val": best["validation"],
+            "test": test.summary(),
+        }
+        write_results(self.folder, figures, test, self.data)
+        return RunResult(self.folder.path, figures, test)
+
+
+def split(data: Data, recipe: Recipe) -> tuple[Images, Images]:
+    """The images that are learnt and those that choose the best pass; the data's own validation images, if it has them.
+
+    Raises:
+        UsageError: if nothing is left to validate on.
+    """
+    if data.validation is not None:
+        return data.train, data.validation
+    learnt, held_out = stratified_split(data.train.labels, recipe.validation, recipe.seed)
+    if not len(held_out):
+        raise UsageError(f"{data.name} has too few images to hold out validation images", do="add images to each class")
+    return data.train.subset(learnt), data.train.subset(held_out)
+
+
+def network_card(model: nn.Module) -> dict[str, str | int] | None:
+    """What a checkpoint says of the network; None for a module that `create_model` did not make."""
+    description = getattr(model, "description", None)
+    return None if description is None else dict(description.card())
+
+
+def _command() -> str:
+    return shlex.join(["convatlas", *sys.argv[1:]]) if Path(sys.argv[0]).stem in {"convatlas", "__main__"} else "Python"
+
+
+def _refuse_changes(folder: RunFolder, recipe: Recipe, identity: dict[str, Any]) -> None:
+    before = folder.read_json("run.json")
+    changes = [
+        f"{key}: {then} -> {now}"
+        for key, (then, now) in Recipe.from_file(folder.path / "recipe.toml").differences(recipe).items()
+    ]
+    changes += [f"{key}: {before.get(key)} -> {now}" for key, now in identity.items() if before.get(key) != now]
+    if changes:
+        raise UsageError(
+            f"{folder.path} was begun otherwise ({'; '.join(changes)})",
+            do="resume with the same values, or give a new --out",
+        )

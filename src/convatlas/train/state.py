@@ -1,0 +1,124 @@
+"""Everything that changes during training, as tensors and JSON values, so that it can be kept and restored exactly."""
+
+import copy
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from convatlas.train.recipe import AdamW, Recipe, Sgd
+
+
+@dataclass(slots=True)
+class Progress:
+    """Where a run stands; a batch counts as done after its step.
+
+    Attributes:
+        step: steps done in all.
+        epoch: passes finished.
+        batch: steps done in the pass that is under way.
+        loss_sum: sum over that pass's images so far.
+        wrong: wrongly classified images of that pass so far.
+        seen: images of that pass so far.
+        learning_rate: of the last step.
+        best: validation (top-1 error, loss) of the best pass, and its number from 1.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0
+    loss_sum: float = 0.0
+    wrong: int = 0
+    seen: int = 0
+    learning_rate: float = 0.0
+    best: tuple[float, float, int] | None = None
+
+    def card(self) -> dict[str, Any]:
+        """The position as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_card(cls, values: dict[str, Any]) -> "Progress":
+        """The position that `card` wrote."""
+        best = values["best"]
+        return cls(**{**values, "best": None if best is None else (float(best[0]), float(best[1]), int(best[2]))})
+
+
+def build_optimizer(recipe: Sgd | AdamW, model: nn.Module) -> Optimizer:
+    """The optimizer that a recipe names, over all parameters of a model."""
+    parameters = list(model.parameters())
+    match recipe:
+        case Sgd():
+            return torch.optim.SGD(
+                parameters, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay, fused=True
+            )
+        case AdamW():
+            return torch.optim.AdamW(parameters, lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True)
+
+
+class TrainingState:
+    """A model under training, its optimizer, its moving average and the position.
+
+    Args:
+        model: already on its device.
+        recipe: how it is trained.
+    """
+
+    def __init__(self, model: nn.Module, recipe: Recipe) -> None:
+        self.model = model
+        self.optimizer = build_optimizer(recipe.optimizer, model)
+        self.averaged = copy.deepcopy(model).requires_grad_(False) if recipe.ema else None
+        self.decay = recipe.ema
+        self.progress = Progress()
+
+    @property
+    def evaluated(self) -> nn.Module:
+        """The model whose answers count: the averaged one, if there is one."""
+        return self.model if self.averaged is None else self.averaged
+
+    @torch.no_grad()
+    def update_average(self) -> None:
+        """Move the average towards the weights; the decay grows to its value, so that early weights are forgotten."""
+        if self.averaged is None:
+            return
+        decay = min(self.decay, (1 + self.progress.step) / (10 + self.progress.step))
+        torch._foreach_lerp_(list(self.averaged.parameters()), list(self.model.parameters()), 1 - decay)
+        for ours, theirs in zip(self.averaged.buffers(), self.model.buffers(), strict=True):
+            ours.copy_(theirs)
+
+    def weights(self) -> dict[str, Tensor]:
+        """What a user of the trained model needs."""
+        return dict(self.evaluated.state_dict())
+
+    def training(self) -> dict[str, Tensor]:
+        """What besides `weights` is needed to go on training."""
+        tensors: dict[str, Tensor] = {}
+        for index, values in self.optimizer.state_dict()["state"].items():
+            tensors |= {
+                f"optimizer.{index}.{key}": torch.as_tensor(value) for key, value in values.items() if value is not None
+            }
+        if self.averaged is not None:
+            tensors |= {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        return tensors
+
+    def restore(self, weights: dict[str, Tensor], training: dict[str, Tensor], progress: Progress) -> None:
+        """Go back to what `weights`, `training` and the position described."""
+        self.evaluated.load_state_dict(weights)
+        if self.averaged is not None:
+            raw = {name.removeprefix("model."): t for name, t in training.items() if name.startswith("model.")}
+            self.model.load_state_dict(raw)
+        parameters = list(self.model.parameters())
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in training.items():
+            if name.startswith("optimizer."):
+                _, index, key = name.split(".", 2)
+                state.setdefault(int(index), {})[key] = _laid_out_as(parameters[int(index)], tensor)
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
+        self.progress = progress
+
+
+def _laid_out_as(parameter: Tensor, tensor: Tensor) -> Tensor:
+    # Fused optimizers walk over the memory of parameter and buffer side by side; files keep tensors in plain order.
+    return torch.empty_like(parameter).copy_(tensor) if tensor.shape == parameter.shape else tensor

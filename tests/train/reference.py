@@ -1,0 +1,199 @@
+"""Reference run A: LeNet-5, 512 generated 28x28 images, batches of 32, 6 passes = 96 steps, a checkpoint each 8 steps.
+
+As a script: `python -m tests.train.reference trials|stops --count N --seed S` kills or stops such runs at random
+moments, resumes them, and compares what they end with. Runs are forks of a process that has imported everything and
+computed nothing, so a trial takes a second.
+"""
+
+import argparse
+import json
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib.backends.backend_agg
+import matplotlib.figure  # noqa: F401  (imported before forking, as report needs them)
+import torch
+
+from convatlas.checkpoint import read_card
+from convatlas.data.images import Data, Images, make_data
+from convatlas.errors import ConvAtlasError
+from convatlas.models import create_model
+from convatlas.recipes import lenet5
+from convatlas.train.recipe import Recipe
+from convatlas.train.run import train
+
+SETTINGS = ("epochs=6", "batch_size=32", "checkpoint_every=8", "optimizer.lr=0.002")
+
+
+def recipe(*settings: str) -> Recipe:
+    return lenet5().with_settings([*SETTINGS, *settings])
+
+
+def generated(name: str, count: int, seed: int) -> Images:
+    """Bars at a place that depends on the class, with noise."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.arange(count) % 10
+    pixels = torch.randint(0, 60, (count, 1, 28, 28), generator=generator, dtype=torch.uint8)
+    for index, label in enumerate(labels.tolist()):
+        pixels[index, 0, 2 * label + 3 : 2 * label + 7, 5:23] = 220
+    return Images(pixels, labels, tuple(f"{name}/{i}" for i in range(count)))
+
+
+def data() -> Data:
+    classes = tuple("0123456789")
+    parts = {"train": 512, "validation": 100, "test": 50}
+    made = {part: generated(part, count, seed) for seed, (part, count) in enumerate(parts.items())}
+    return make_data("generated", classes, made["train"], made["test"], validation=made["validation"])
+
+
+def run_once(out: Path, *, workers: int, settings: tuple[str, ...] = ()) -> None:
+    """Start the run in `out`, or go on with it."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    model = create_model("lenet5")
+    train(model, data(), recipe(*settings), out, resume=(out / "run.json").exists(), workers=workers)
+
+
+def digest(out: Path) -> str:
+    """Of weights, optimizer and step at the run's last checkpoint."""
+    return read_card(out / "checkpoints" / (out / "checkpoints" / "last").read_text()).digest
+
+
+def fork(job: Callable[[], None]) -> int:
+    """Run a job in a child process, which leaves with the error's exit code; returns its process id."""
+    child = os.fork()
+    if child:
+        return child
+    code = 1
+    try:
+        job()
+        code = 0
+    except ConvAtlasError as error:
+        code = error.exit_code
+        print(error, file=sys.stderr, flush=True)
+    except BaseException as error:
+        print(repr(error), file=sys.stderr, flush=True)
+    finally:
+        os._exit(code)
+
+
+def wait(child: int, seconds: float) -> int | None:
+    """Exit code of a child (negative: its signal), or None if it is still running after a time."""
+    end = time.monotonic() + seconds
+    while True:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() >= end:
+            return None
+        time.sleep(0.002)
+
+
+def steps_logged(out: Path) -> int:
+    try:
+        return (out / "events.jsonl").read_bytes().count(b'"event": "step"')
+    except OSError:
+        return 0
+
+
+def wait_for_step(child: int, out: Path, step: int) -> int | None:
+    """As `wait`, until the run has logged a step or 60 s are over."""
+    end = time.monotonic() + 60
+    while steps_logged(out) < step and time.monotonic() < end:
+        code = wait(child, 0)
+        if code is not None:
+            return code
+        time.sleep(0.001)
+    return None
+
+
+def finish(out: Path, workers: int) -> None:
+    code = wait(fork(lambda: run_once(out, workers=workers)), 120)
+    if code != 0:
+        raise SystemExit(f"{out} did not finish: exit code {code}")
+
+
+def trials(count: int, seed: int, root: Path) -> None:
+    """Kill runs with SIGKILL at random times: 1 in 3 three times in one pass, 1 in 4 resumed with other workers."""
+    generator = random.Random(seed)
+    started = time.monotonic()
+    finish(root / "whole", workers=2)
+    length = time.monotonic() - started
+    expected = digest(root / "whole")
+    kills = 0
+    for trial in range(count):
+        out = root / f"trial-{trial}"
+        workers = 2
+        if trial % 3 == 0:
+            epoch = generator.randrange(6)
+            moments: list[tuple[str, float]] = [("step", 16 * epoch + generator.randrange(1, 16)) for _ in range(3)]
+        else:
+            moments = [("time", generator.uniform(0, length))]
+        for kind, moment in moments:
+            child = fork(lambda out=out, workers=workers: run_once(out, workers=workers))
+            code = wait(child, moment) if kind == "time" else wait_for_step(child, out, int(moment))
+            if code is None:
+                os.kill(child, signal.SIGKILL)
+                wait(child, 60)
+                kills += 1
+            if (out / "result.json").exists():
+                break
+            if trial % 4 == 0:
+                workers = generator.choice((0, 1, 4))
+        if not (out / "result.json").exists():
+            finish(out, workers)
+        if digest(out) != expected:
+            raise SystemExit(f"trial {trial} (seed {seed}, {moments}) ended with other bits")
+        if list(out.rglob("*.tmp")):
+            raise SystemExit(f"trial {trial} left temporary files")
+    print(json.dumps({"trials": count, "kills": kills, "identical": count}))
+
+
+def stops(count: int, seed: int, root: Path) -> None:
+    """Send SIGTERM or SIGINT at random times with 0, 2 or 4 workers; a run that was stopped has kept its step."""
+    generator = random.Random(seed)
+    finish(root / "whole", workers=2)
+    expected = digest(root / "whole")
+    stopped = 0
+    for trial in range(count):
+        out = root / f"trial-{trial}"
+        workers = generator.choice((0, 2, 4))
+        number, code_wanted = generator.choice(((signal.SIGTERM, 143), (signal.SIGINT, 130)))
+        child = fork(lambda out=out, workers=workers: run_once(out, workers=workers))
+        # Before the first step the handlers may not be in place yet. The delay moves the signal off the step's end,
+        # into validation and saving too.
+        code = wait_for_step(child, out, generator.randrange(1, 96))
+        code = wait(child, generator.uniform(0, 0.05)) if code is None else code
+        if code is None:
+            sent = steps_logged(out)
+            os.kill(child, number)
+            code = wait(child, 10)
+            if code is None:
+                raise SystemExit(f"trial {trial}: still running 10 s after the signal")
+        if code not in (0, code_wanted):
+            raise SystemExit(f"trial {trial}: exit code {code} after signal {number}")
+        if code == code_wanted:
+            stopped += 1
+            last = read_card(out / "checkpoints" / (out / "checkpoints" / "last").read_text())
+            if last.step < sent:
+                raise SystemExit(f"trial {trial}: step {sent} was done, step {last.step} kept")
+            finish(out, generator.choice((0, 2, 4)))
+        if digest(out) != expected:
+            raise SystemExit(f"trial {trial} (seed {seed}) ended with other bits")
+    print(json.dumps({"trials": count, "stopped": stopped, "identical": count}))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("what", choices=["trials", "stops"])
+    parser.add_argument("--count", type=int, required=True)
+    parser.add_argument("--seed", type=int, default=1998)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        {"trials": trials, "stops": stops}[arguments.what](arguments.count, arguments.seed, Path(folder))

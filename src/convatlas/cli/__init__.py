@@ -1,0 +1,1 @@
+"""The command `convatlas`: each sub-command parses, makes one library call and prints."""

@@ -1,0 +1,1 @@
+"""Weights from files: what a `weights=` argument means."""

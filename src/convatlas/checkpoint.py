@@ -262,8 +262,10 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 def parse_tensors(data: bytes, path: Path) -> dict[str, Tensor]:
     """Tensors of a safetensors file's bytes; `path` is for the messages."""
-    # A pickle starts with its protocol mark, and what torch.save writes is a zip archive of one.
-    if data[:1] == b"\x80" or data[:4] == b"PK\x03\x04" or path.suffix in {".pth", ".pt", ".pkl", ".ckpt", ".bin"}:
+    # A pickle starts with its protocol mark, and what torch.save writes is a zip archive of one. The ninth byte of a
+    # safetensors file opens its header; the eight before, its length, may look like anything.
+    is_pickle = data[8:9] != b"{" and (data[:1] == b"\x80" or data[:4] == b"PK\x03\x04")
+    if is_pickle or path.suffix in {".pth", ".pt", ".pkl", ".ckpt", ".bin"}:
         raise UnsafeError(f"{path} is a pickle file, which can run code", do=_PICKLE_HINT)
     try:
         return safetensors.torch.load(data)

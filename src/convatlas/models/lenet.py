@@ -139,7 +139,6 @@ class PartialConv2d(nn.Module):
         return self.kernels.numel() * output[0, 0].numel()
 
     def connections(self, output: Tensor) -> int:
-        """A weight or bias a position each."""
         return (self.kernels.numel() + self.bias.numel()) * output[0, 0].numel()
 
 
@@ -158,7 +157,6 @@ class EuclideanRBF(nn.Module):
         return -distance  # [logits]
 
     def connections(self, output: Tensor) -> int:
-        """A code element each."""
         return self.codes.numel()
 
 

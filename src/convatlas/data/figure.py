@@ -13,11 +13,12 @@ _Grey = NDArray[np.float32]
 
 # MNIST's digits fit 20x20 of 28x28 pixels, and their centre of mass is the centre (LeCun et al. 1998, section III-A).
 _FIGURE_SHARE = 20 / 28
-# A border is light if its median is: paper in shade is still far above ink.
-_LIGHT = 128
+# Longer side of the picture in which the ground and the figure's place are looked for.
 _WORKING_SIZE = 256
-# A pen's line is thinner than MNIST's, whose strokes are about a tenth of the figure wide.
-_STROKE_SHARE = 0.1
+# A pen's line is thinner than MNIST's, whose strokes are about an eighth of the figure wide.
+_STROKE_SHARE = 0.125
+# Ground that no paper in a photo has: nothing has to be looked at to tell it.
+_BLACK, _WHITE = 26, 229
 
 
 def as_trained(image: Image.Image, preprocess: Preprocess, invert: Invert) -> Image.Image:
@@ -26,7 +27,7 @@ def as_trained(image: Image.Image, preprocess: Preprocess, invert: Invert) -> Im
     Args:
         image: 8-bit grey or RGB.
         preprocess: says what the training images' background was.
-        invert: "auto" compares the image's border with that; "always" and "never" do not look.
+        invert: "auto" compares the image's ground with that; "always" and "never" do not look.
 
     Returns:
         The image itself if nothing has to be done. An image of the content size is swapped and nothing else, so the
@@ -43,9 +44,17 @@ def as_trained(image: Image.Image, preprocess: Preprocess, invert: Invert) -> Im
 def _has_other_ground(image: Image.Image, preprocess: Preprocess) -> bool:
     if preprocess.background is None:
         return False
-    pixels = np.asarray(image.convert("L"))
-    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-    return bool((np.median(border) >= _LIGHT) != (preprocess.background == "light"))
+    return _has_light_ground(image) != (preprocess.background == "light")
+
+
+def _has_light_ground(image: Image.Image) -> bool:
+    pixels = _pixels(_small(image.convert("L")))
+    level = float(np.median(np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])))
+    if not _BLACK <= level <= _WHITE:
+        return level > _WHITE
+    # Paper in shade may be darker than a blackboard in the sun: only the figure tells which is which.
+    rise = pixels - _at(_ground(pixels), *pixels.shape)
+    return bool(-rise.min() > rise.max())
 
 
 def isolate(image: Image.Image, size: tuple[int, int]) -> Image.Image:
@@ -59,37 +68,88 @@ def isolate(image: Image.Image, size: tuple[int, int]) -> Image.Image:
         Grey image of that size, ground 0, figure up to 255; all ground if nothing stands out.
     """
     image = image.convert("L")
-    image.thumbnail((_WORKING_SIZE, _WORKING_SIZE), Image.Resampling.BILINEAR)
-    ink = _without_ground(np.asarray(image.filter(ImageFilter.MedianFilter(3)), dtype=np.float32))
-    box = _bounding_box(ink > 0.5)
+    pixels = _pixels(_small(image))
+    ground = _ground(pixels)
+    box = _bounding_box(_ink(pixels - _at(ground, *pixels.shape)) > 0.5)
     if box is None:
         return Image.new("L", size[::-1])
-    figure = Image.fromarray((ink * 255).astype(np.uint8)).crop(box)
+    # Once found, the figure is looked at more closely: a thin line is lost in the small picture.
+    detail, window = _closer(image, box, pixels.shape)
+    ink = _ink(detail - _at(ground, *detail.shape, window))
+    figure = Image.fromarray((ink * 255).astype(np.uint8)).crop(_bounding_box(ink > 0.5))
     height, width = (round(side * _FIGURE_SHARE) for side in size)
     # Thickened at four times the final resolution, where a stroke is several pixels wide.
     figure = _thickened(_fitted(figure, 4 * width, 4 * height))
     return _centred(_fitted(figure, width, height), size)
 
 
-def _without_ground(pixels: _Grey) -> _Grey:
-    """Ink from 0 to 1: what rises above a quadratic surface laid through the ground."""
-    height, width = pixels.shape
-    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].reshape(2, -1)
-    terms = np.stack([np.ones_like(x), x, y, x * y, x * x, y * y], axis=1)
-    values = pixels.reshape(-1).astype(np.float64)
-    ground = np.ones(len(values), dtype=bool)
-    rise = values
-    for _ in range(4):
-        surface, *_ = np.linalg.lstsq(terms[ground], values[ground], rcond=None)
-        rise = values - terms @ surface
-        # The figure is what the first, tilted surfaces leave far above them.
-        ground = rise < 2 * max(1.0, float(rise[ground].std()))
-    if ground.all() or not ground.any():
-        return np.zeros_like(pixels)
-    noise = 3 * float(rise[ground].std())
-    full = float(np.percentile(rise[~ground], 75))
-    ink = np.clip((rise - noise) / max(full - noise, 1.0), 0, 1)
-    return ink.reshape(height, width).astype(np.float32)
+def _small(image: Image.Image) -> Image.Image:
+    ratio = _WORKING_SIZE / max(image.size)
+    if ratio >= 1:
+        return image
+    width, height = (max(1, round(side * ratio)) for side in image.size)
+    return image.resize((width, height), Image.Resampling.BOX, reducing_gap=2)
+
+
+def _pixels(image: Image.Image) -> _Grey:
+    return np.asarray(image, dtype=np.float32)
+
+
+def _ground(pixels: _Grey) -> _Grey:
+    """Coefficients of the quadratic surface of the ground, which the figure does not bend."""
+    step = max(1, max(pixels.shape) // 64)
+    values = pixels[step // 2 :: step, step // 2 :: step]
+    terms = _terms(*(np.linspace(-1, 1, length, dtype=np.float32) for length in values.shape))
+    values = values.reshape(-1)
+    kept = np.ones(len(values), dtype=bool)
+    for _ in range(8):
+        surface, *_ = np.linalg.lstsq(terms[kept], values[kept], rcond=None)
+        distance = np.abs(values - terms @ surface)
+        # 1.5 times the median distance is a standard deviation that a figure does not move.
+        kept = distance <= max(1.0, 3 * 1.5 * float(np.median(distance)))
+    return surface.astype(np.float32)
+
+
+def _terms(y: _Grey, x: _Grey) -> _Grey:
+    y, x = (grid.reshape(-1) for grid in np.meshgrid(y, x, indexing="ij"))
+    return np.stack([np.ones_like(x), x, y, x * y, x * x, y * y], axis=1)
+
+
+_WHOLE = (-1.0, -1.0, 1.0, 1.0)
+
+
+def _at(ground: _Grey, height: int, width: int, window: tuple[float, float, float, float] = _WHOLE) -> _Grey:
+    """The surface at the pixels of a window (left, top, right, bottom), where the whole picture is -1 to 1."""
+    left, top, right, bottom = window
+    y, x = (np.linspace(*ends, dtype=np.float32) for ends in ((top, bottom, height), (left, right, width)))
+    surface: _Grey = (_terms(y, x) @ ground).reshape(height, width)
+    return surface
+
+
+def _ink(rise: _Grey) -> _Grey:
+    """Ink from 0 to 1, from how far each pixel rises above the ground."""
+    noise = 5 * 1.5 * float(np.median(np.abs(rise)))
+    # A single bright pixel is dust.
+    top = float(np.partition(rise.reshape(-1), -4)[-4]) if rise.size > 4 else 0.0
+    if top <= max(noise, 4.0):
+        return np.zeros_like(rise)
+    full = float(np.median(rise[rise > top / 2]))
+    low = 0.2 * full
+    ink: _Grey = np.clip((rise - low) / (0.6 * full), 0, 1)
+    return ink
+
+
+def _closer(
+    image: Image.Image, box: tuple[int, int, int, int], shape: tuple[int, ...]
+) -> tuple[_Grey, tuple[float, float, float, float]]:
+    """The part of the image that a box of its small picture means, with a margin, and its window in -1 to 1."""
+    margin = 2 + max(box[2] - box[0], box[3] - box[1]) // 8
+    scale = image.width / shape[1], image.height / shape[0]
+    left, top = (max(0, round((box[i] - margin) * scale[i])) for i in (0, 1))
+    right, bottom = (min(image.size[i], round((box[i + 2] + margin) * scale[i])) for i in (0, 1))
+    part = image.crop((left, top, right, bottom))
+    window = tuple(2 * place / image.size[i % 2] - 1 for i, place in enumerate((left, top, right, bottom)))
+    return _pixels(_small(part)), (window[0], window[1], window[2], window[3])
 
 
 def _bounding_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
@@ -108,7 +168,7 @@ def _fitted(figure: Image.Image, width: int, height: int) -> Image.Image:
 def _thickened(figure: Image.Image) -> Image.Image:
     wanted = _STROKE_SHARE * max(figure.size)
     for _ in range(round(wanted / 2)):
-        if _stroke_width(np.asarray(figure) > _LIGHT) >= wanted:
+        if _stroke_width(np.asarray(figure) > 127) >= wanted:
             break
         margin = ImageOps.expand(figure, 1)
         figure = margin.filter(ImageFilter.MaxFilter(3))

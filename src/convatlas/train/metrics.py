@@ -40,7 +40,7 @@ class Evaluation:
         if k >= self.logits.shape[1]:
             return 0.0
         hits = (self.logits.topk(k, dim=1).indices == self.labels.unsqueeze(1)).any(dim=1)
-        return 1 - int(hits.sum()) / self.images
+        return int((~hits).sum()) / self.images
 
     @property
     def top1_error(self) -> float:

@@ -1,0 +1,255 @@
+"""One call of `train` and the folder that it leaves."""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tomllib
+from dataclasses import replace
+
+import pytest
+import torch
+
+from convatlas.checkpoint import read_checkpoint, read_tensors
+from convatlas.data.images import Data, Images, make_data
+from convatlas.errors import BusyError, NonFiniteError, StorageError, UsageError
+from convatlas.models import create_model
+from convatlas.serve.predictor import load
+from convatlas.train import folder
+from convatlas.train.folder import RunFolder, open_run
+from convatlas.train.loop import EpochDone, StepDone
+from convatlas.train.recipe import Recipe
+from convatlas.train.run import train
+from tests.train.reference import data, generated, recipe
+
+
+def run(out, *settings, images: Data | None = None, resume=False, on_event=lambda event: None):
+    torch.manual_seed(0)
+    return train(create_model("lenet5"), images or data(), recipe(*settings), out, resume=resume, on_event=on_event)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    out = tmp_path_factory.mktemp("run") / "finished"
+    events = []
+    result = run(out, "epochs=3", on_event=events.append)
+    return result, out, events
+
+
+def test_folder_holds_what_the_documentation_lists(finished):
+    _, out, _ = finished
+    names = {str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()}
+    assert names >= {
+        "recipe.toml", "run.json", "environment.json", "events.jsonl", "metrics.csv", "predictions.csv",
+        "result.json", "report.html", "plots/curves.png", "plots/confusion.png", "plots/mistakes.png",
+        "checkpoints/last", "checkpoints/best",
+    }  # fmt: skip
+    assert "holder.json" not in names
+    assert not any(name.endswith((".tmp", ".pth", ".pt", ".pkl")) for name in names)
+
+
+def test_recipe_in_the_folder_is_the_recipe(finished):
+    _, out, _ = finished
+    kept = Recipe.from_file(out / "recipe.toml")
+    assert tomllib.loads((out / "recipe.toml").read_text())["epochs"] == 3
+    assert not kept.differences(recipe("epochs=3"))
+
+
+def test_metrics_have_a_row_an_epoch_and_agree_with_the_events(finished):
+    _, out, events = finished
+    rows = list(csv.DictReader((out / "metrics.csv").read_text().splitlines()))
+    done = [event for event in events if isinstance(event, EpochDone)]
+    assert [int(row["epoch"]) for row in rows] == [1, 2, 3]
+    assert [float(row["validation_error"]) for row in rows] == [event.validation.top1_error for event in done]
+    lines = [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if line["event"] == "step"] == list(range(1, 49))
+
+
+def test_best_is_chosen_by_validation_alone(finished):
+    """The chosen pass is the one with the smallest validation (error, loss), whatever the test error was."""
+    result, out, events = finished
+    done = [event for event in events if isinstance(event, EpochDone)]
+    best = min(done, key=lambda event: (event.validation.top1_error, event.validation.loss))
+    assert result.figures["best_epoch"] == best.epoch
+    assert read_checkpoint(RunFolder(out).best())[0].epoch == best.epoch
+
+
+def test_test_labels_change_nothing_but_the_test_figures(tmp_path, finished):
+    """With every test label wrong, the same weights are chosen."""
+    result, out, _ = finished
+    images = data()
+    wrong = Images(images.test.pixels, (images.test.labels + 1) % 10, images.test.names)
+    spoilt = replace(images, test=wrong)
+    other = run(tmp_path / "other", "epochs=3", images=spoilt)
+    assert other.figures["best_epoch"] == result.figures["best_epoch"]
+    assert (
+        read_checkpoint(RunFolder(tmp_path / "other").best())[0].digest
+        == read_checkpoint(RunFolder(out).best())[0].digest
+    )
+    assert other.figures["test"]["loss"] != result.figures["test"]["loss"]
+
+
+def test_predictions_are_the_best_weights_answers_on_the_test_images(finished):
+    result, out, _ = finished
+    rows = list(csv.DictReader((out / "predictions.csv").read_text().splitlines()))
+    test = data().test
+    network = load(out).network
+    logits = network(load(out).preprocess.to_input(test.pixels))
+    assert [row["image"] for row in rows] == list(test.names)
+    assert [int(row["predicted"]) for row in rows] == logits.argmax(1).tolist()
+    wrong = sum(row["predicted"] != row["label"] for row in rows)
+    assert result.figures["test"]["top1_error"] == pytest.approx(wrong / len(rows))
+    assert float(rows[0]["p:0"]) == pytest.approx(logits.softmax(1)[0, 0].item(), abs=1e-5)
+
+
+def test_same_seed_same_bits_and_other_seed_other_bits(tmp_path):
+    digests = []
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        run(tmp_path / name, "epochs=1", f"seed={seed}")
+        digests.append(read_checkpoint(tmp_path / name / "checkpoints" / "step-00000016")[0].digest)
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_the_callers_random_state_is_left_alone(tmp_path):
+    torch.manual_seed(5)
+    model = create_model("lenet5")
+    before = torch.get_rng_state()
+    train(model, data(), recipe("epochs=1"), tmp_path / "run")
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_model_ends_with_the_best_weights(tmp_path):
+    torch.manual_seed(0)
+    model = create_model("lenet5")
+    train(model, data(), recipe("epochs=2"), tmp_path / "run")
+    weights = read_checkpoint(RunFolder(tmp_path / "run").best(), "weights")[1]["weights"]
+    assert all(torch.equal(tensor, model.state_dict()[name]) for name, tensor in weights.items())
+
+
+def test_finished_run_is_never_overwritten(finished):
+    _, out, _ = finished
+    before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    for resume in (False, True):
+        with pytest.raises(UsageError, match="already holds a finished run"):
+            run(out, "epochs=3", resume=resume)
+    assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
+
+
+def test_foreign_files_are_never_touched(tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(UsageError, match="is not empty"):
+        run(tmp_path)
+    assert {p.name for p in tmp_path.iterdir()} <= {"thesis.txt", ".lock"}
+
+
+def interrupted(out):
+    """A run that was left after its step 20."""
+
+    class LeftError(Exception):
+        pass
+
+    def leave(event):
+        if isinstance(event, StepDone) and event.step == 20:
+            raise LeftError
+
+    with pytest.raises(LeftError):
+        run(out, on_event=leave)
+    return out
+
+
+def test_unfinished_run_asks_for_resume(tmp_path):
+    out = interrupted(tmp_path / "run")
+    with pytest.raises(UsageError, match="add --resume"):
+        run(out)
+
+
+@pytest.mark.parametrize(
+    "setting", ["seed=1", "optimizer.lr=0.5", "batch_size=16", "distortion.shear=0.4", "loss.j=2.0"]
+)
+def test_resume_refuses_another_recipe(tmp_path, setting):
+    out = interrupted(tmp_path / "run")
+    key = setting.partition("=")[0]
+    with pytest.raises(UsageError, match=f"was begun otherwise.*{key}: "):
+        run(out, setting, resume=True)
+
+
+def test_resume_refuses_other_images(tmp_path):
+    out = interrupted(tmp_path / "run")
+    images = data()
+    images.train.pixels[0, 0, 0, 0] ^= 1
+    changed = make_data("generated", images.classes, images.train, images.test, validation=images.validation)
+    with pytest.raises(UsageError, match="fingerprint"):
+        run(out, images=changed, resume=True)
+
+
+def test_resume_without_a_checkpoint_starts_again(tmp_path):
+    whole = tmp_path / "whole"
+    run(whole, "epochs=1")
+    out = interrupted(tmp_path / "run")
+    shutil.rmtree(out / "checkpoints")
+    run(out, resume=True)
+    assert (out / "result.json").exists()
+
+
+@pytest.mark.parametrize("setting", ["optimizer.lr=1e12", "optimizer.lr=1e5"])
+def test_not_a_number_stops_before_the_step(tmp_path, setting):
+    """R6: exit code 7, the batch's images are listed, every kept tensor is finite."""
+    wrong = recipe(setting, "schedule.name=constant", "loss.name=cross_entropy")
+    message = r"(loss|gradient norm) became .* at step \d+ .*last finite: step \d+"
+    with pytest.raises(NonFiniteError, match=message) as caught:
+        train(create_model("lenet5_modern"), data(), wrong, tmp_path / "run")
+    assert caught.value.exit_code == 7
+    files = list((tmp_path / "run").rglob("*.safetensors"))
+    assert files
+    assert all(torch.isfinite(t).all() for f in files for t in read_tensors(f).values() if t.is_floating_point())
+    named = (tmp_path / "run" / "nan_batch.txt").read_text().splitlines()
+    assert len(named) == 32
+    assert set(named) <= set(data().train.names)
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from convatlas.train.folder import open_run
+with open_run(Path(sys.argv[1]), resume=False):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path / "run")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.stdin.close()
+    process.stdout.close()
+    process.wait()
+
+
+def test_two_runs_in_one_folder(tmp_path, holder):
+    """R10: the second is told who holds the folder; after kill -9 the folder is free."""
+    with pytest.raises(BusyError, match=f"in use by pid {holder.pid} on host .* since ") as caught:
+        run(tmp_path / "run")
+    assert caught.value.exit_code == 4
+    os.kill(holder.pid, signal.SIGKILL)
+    holder.wait()
+    with open_run(tmp_path / "run", resume=False):
+        pass
+
+
+def test_start_needs_room_for_the_checkpoints(tmp_path, monkeypatch):
+    monkeypatch.setattr(folder, "free_bytes", lambda path: 1000)
+    with pytest.raises(StorageError, match=r"1,000 bytes free, its checkpoints need [\d,]+"):
+        run(tmp_path / "run")
+
+
+def test_too_few_images_to_validate(tmp_path):
+    few = make_data("few", ("a", "b"), generated("train", 2, 0), generated("test", 2, 1))
+    with pytest.raises(UsageError, match="too few images"):
+        run(tmp_path / "run", images=few)

@@ -1,11 +1,13 @@
 # Each target makes .venv first if it is missing or older than what it is made from.
 PYTHON ?= python3
+# The documentation's theme prints an announcement otherwise.
+export NO_MKDOCS_2_WARNING := 1
 BIN := .venv/bin
 
 .PHONY: demo test test-quick test-full check bench docs figures clean
 
 demo: .venv/core
-	$(BIN)/python -m convatlas.demo
+	$(BIN)/python examples/demo.py
 
 test: .venv/dev
 	$(BIN)/python -m pytest

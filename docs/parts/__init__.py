@@ -1,0 +1,18 @@
+"""Parts of the documentation that the code knows best, as Markdown, by the name that a page asks for."""
+
+from collections.abc import Callable
+
+from parts.commands import commands
+from parts.facts import data_limits, data_names, data_places, exit_codes
+from parts.measured import figures, speed
+from parts.networks import networks
+from parts.python import python_names, python_records
+from parts.training import recipe_fields, recipes
+
+PARTS: dict[str, Callable[[], str]] = {
+    part.__name__: part
+    for part in (
+        networks, recipes, recipe_fields, commands, python_names, python_records,
+        exit_codes, data_names, data_places, data_limits, figures, speed,
+    )
+}  # fmt: skip

@@ -1,0 +1,42 @@
+"""The command line, as the application declares it."""
+
+import typing
+from typing import Any, Literal
+
+import typer.main
+
+from convatlas.cli.main import app
+from parts.markdown import table
+
+
+def commands() -> str:
+    """Every command with its arguments and options, as the command line declares them."""
+    group = typer.main.get_command(app)
+    parts = []
+    for declared in app.registered_commands:
+        command = group.commands[declared.name]
+        hints = typing.get_type_hints(declared.callback)
+        arguments = [p for p in command.params if not p.opts[0].startswith("-")]
+        options = [p for p in command.params if p.opts[0].startswith("-")]
+        usage = " ".join([f"convatlas {declared.name}", *map(_argument, arguments), "[OPTIONS]" if options else ""])
+        parts.append(f"## {declared.name}\n\n{command.help}\n\n```text\n{usage.strip()}\n```\n")
+        rows = [(f"`{_argument(p).strip('[]').rstrip('.')}`", _default(p), p.help or "") for p in arguments]
+        rows += [(f"`{_option(p, hints[p.name])}`", _default(p), p.help or "") for p in options]
+        parts.append(table("argument or option|default|meaning", rows))
+    return "\n".join(parts)
+
+
+def _argument(parameter: Any) -> str:
+    name = (parameter.metavar or parameter.name.upper()).strip("[]") + ("..." if parameter.nargs == -1 else "")
+    return name if parameter.required else f"[{name}]"
+
+
+def _option(parameter: Any, hint: Any) -> str:
+    value = "|".join(typing.get_args(hint)) if typing.get_origin(hint) is Literal else parameter.name.upper()
+    return parameter.opts[0] if parameter.is_flag else f"{parameter.opts[0]} {parameter.metavar or value}"
+
+
+def _default(parameter: Any) -> str:
+    if isinstance(parameter.show_default, str):
+        return parameter.show_default
+    return "" if parameter.default is None or getattr(parameter, "is_flag", False) else f"`{parameter.default}`"

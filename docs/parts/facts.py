@@ -1,0 +1,47 @@
+"""Exit codes, and what is known of data."""
+
+import inspect
+import os
+from unittest.mock import patch
+
+from convatlas import errors
+from convatlas.data import decode, folder
+from convatlas.data.pinned import IDX_SETS
+from convatlas.data.source import NAMED_SETS, search_places
+from parts.markdown import summary_of, table
+
+
+def exit_codes() -> str:
+    """Exit codes with the error behind each."""
+    kinds = [kind for kind in vars(errors).values() if inspect.isclass(kind) and issubclass(kind, Exception)]
+    rows = [(0, "", "Done.")]
+    rows += [(kind.exit_code, f"`{kind.__name__}`", summary_of(kind)) for kind in kinds]
+    rows += [(errors.EXIT_INTERRUPTED, "`StoppedError`", "Stopped by Ctrl-C; a run's state is kept.")]
+    rows += [(errors.EXIT_TERMINATED, "`StoppedError`", "Stopped by SIGTERM; a run's state is kept.")]
+    return table("exit code:|error|meaning", rows)
+
+
+def data_names() -> str:
+    """The named sets."""
+    return ", ".join(f"`{name}`" for name in NAMED_SETS)
+
+
+def data_places() -> str:
+    """Where a named set is looked for."""
+    named = next(iter(IDX_SETS.values()))
+    shown = {"HOME": "/~", "CONVATLAS_DATA": "$CONVATLAS_DATA", "TORCH_HOME": "$TORCH_HOME", "XDG_CACHE_HOME": ""}
+    with patch.dict(os.environ, shown):
+        places = [str(place).replace("/~", "~") for place in search_places(named)]
+    return "\n".join(f"{number}. `{place}`" for number, place in enumerate(places, 1))
+
+
+def data_limits() -> str:
+    """What may be an image, and what becomes of it."""
+    formats = ", ".join(decode.FORMATS)
+    text = inspect.getdoc(decode) or ""
+    return (
+        f"- Formats: {formats}; recognised by content, listed by file ending.\n"
+        f"- At most {decode.PIXEL_LIMIT:,} pixels an image.\n"
+        f"- Without a test folder, {100 * folder.TEST_SHARE:.0f} % of each class are held out for testing.\n\n"
+        + text[text.index("| stored") : text.index("\n\nColour")]
+    )

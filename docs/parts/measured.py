@@ -1,0 +1,44 @@
+"""Tables of what `make figures` and `make bench` measured."""
+
+import json
+from typing import Any
+
+from parts.markdown import DOCS, table
+
+
+def _rows(name: str) -> list[dict[str, Any]]:
+    path = DOCS / name
+    found = json.loads(path.read_text("utf-8")) if path.is_file() else []
+    return list(found["rows"] if isinstance(found, dict) else found)
+
+
+def figures() -> str:
+    """Errors that `make figures` measured."""
+    rows = _rows("figures.json")
+    if not rows:
+        return "No figures are kept with this version. `make figures` measures them."
+    lines = [
+        (
+            f"[{r['network']}](networks/{r['network']}.md)", r["data"], f"`{r['recipe']}`",
+            _percent(r["median_error_percent"]), ", ".join(f"{e:.2f}" for e in r["errors_percent"]),
+            _percent(r["published_percent"]), f"{r['minutes']:g}",
+        )
+        for r in rows
+    ]  # fmt: skip
+    how = dict.fromkeys((r["command"], str(r["machine"])) for r in rows)
+    listed = "\n".join(f"- `{command}` on {machine}" for command, machine in how)
+    return f"{table('network|data|recipe|median:|each seed|published:|minutes:', lines)}\n{listed}"
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f} %"
+
+
+def speed() -> str:
+    """Ratios that `make bench` measured."""
+    rows = _rows("speed.json")
+    if not rows:
+        return "No timings are kept with this version. `make bench` measures them."
+    lines = [(r["benchmark"], f"{r['ours']:g}", f"{r['peer']:g}", r["unit"], f"{r['ratio']:.2f}") for r in rows]
+    machines = "; ".join(dict.fromkeys(str(r["machine"]) for r in rows))
+    return f"{table('benchmark|ours:|peer:|unit|ratio:', lines)}\nMeasured on {machines}."

@@ -1,0 +1,62 @@
+"""Small deliberate faults. Each has to make at least one of its tests fail; `test_faults.py` tries them."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A change of one text in one file of `src/convatlas`, and the tests that must notice."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+PAPER = ("tests/papers/test_lenet_1998.py", "tests/models/test_lenet.py")
+RUN = ("tests/train/test_run.py",)
+SAVE = ("tests/test_checkpoint.py",)
+
+FAULTS = (
+    Fault("full C3", "models/lenet.py", 'int(mark == "X")', "1", PAPER),
+    Fault("mean instead of sum", "models/lenet.py", "(4 * self.coefficient)", "self.coefficient", PAPER),
+    Fault("no bias in the subsampling", "models/lenet.py", " + self.bias.view(-1, 1, 1)", "", PAPER),
+    Fault("logistic squash", "models/lenet.py", "1.7159 * torch.tanh(x * (2 / 3))", "torch.sigmoid(x)", PAPER),
+    Fault("no squash after S2", "models/lenet.py", "nn.Sequential(Subsampling(6), Squash())", "Subsampling(6)", RUN),
+    Fault(
+        "codes are trained",
+        "models/lenet.py",
+        'self.register_buffer("codes", torch.tensor(codes, dtype=torch.get_default_dtype()))',
+        "self.codes = nn.Parameter(torch.tensor(codes, dtype=torch.get_default_dtype()))",
+        PAPER,
+    ),
+    Fault("a kernel connected wrongly", "models/lenet.py", "X . . . X X X . . X X X X . X X", "X X . . . X X . . X X X X . X X", PAPER),
+    Fault("distance not negated", "models/lenet.py", "return -distance", "return distance", PAPER),
+    Fault(
+        "test set used for best",
+        "train/run.py",
+        "self.validation = self._loader(held_out)",
+        "self.validation = self._loader(data.test)",
+        RUN,
+    ),
+    Fault("last instead of best", "train/folder.py", 'self._pointed("best") or self._pointed("last")', 'self._pointed("last")', SAVE),
+    Fault("rubbish class forgotten", "train/losses.py", "torch.cat([logits, rubbish], dim=1)", "logits", ("tests/train/test_arithmetic.py",)),
+    Fault("write in place", "checkpoint.py", "_write_new(temporary, data)", "temporary = path; path.write_bytes(data)", SAVE),
+    Fault("file not flushed", "checkpoint.py", "        os.fsync(descriptor)\n    finally:\n        os.close(descriptor)\n\n\ndef _read", "    finally:\n        os.close(descriptor)\n\n\ndef _read", SAVE),
+    Fault("folder not flushed", "checkpoint.py", "            sync_folder(path.parent)\n", "", SAVE),
+    Fault("card written first", "checkpoint.py", "    for file, content in kept.items():\n        data", "    write_durably(folder / CARD, card.model_dump_json().encode())\n    for file, content in kept.items():\n        data", SAVE),
+    Fault("errors of the disk swallowed", "checkpoint.py", "        raise _storage_error(error, doing, path, size) from error", "        pass", SAVE),
+    Fault("hash not checked", "checkpoint.py", " or hashlib.sha256(data).hexdigest() != record.sha256", "", SAVE),
+    Fault("momentum not restored", "train/state.py", '"state": state})', '"state": {}})', ("tests/train/test_resume.py",)),
+    Fault("average not restored", "train/state.py", "self.evaluated.load_state_dict(weights)", "pass", ("tests/train/test_resume.py",)),
+    Fault("order depends on the resume", "data/loader.py", "[first:]", "", ("tests/train/test_resume.py",)),
+    Fault("stop flag not polled", "train/run.py", "                if stop():\n                    break\n", "", ("tests/train/test_resume.py",)),
+    Fault("steps taken on NaN", "train/loop.py", "if not (abs(loss_value)", "if False and not (abs(loss_value)", RUN),
+    Fault("folder not locked", "train/folder.py", "lock.acquire(timeout=0)", "pass", RUN),
+    Fault("finished run overwritten", "train/folder.py", "    if folder.is_finished:", "    if False:", RUN),
+    Fault("changed recipe accepted on resume", "train/run.py", "    if changes:", "    if False:", RUN),
+    Fault("pickles opened", "checkpoint.py", "if is_pickle or", "if False and", SAVE),
+    Fault("padding forgotten", "data/preprocess.py", "if self.padding else images", "if False else images", ("tests/data/test_preprocess.py",)),
+    Fault("draws depend on the batch", "data/hashing.py", "(items * count + draws)", "(torch.arange(len(items)) * count + draws)", ("tests/data/test_hashing.py",)),
+)  # fmt: skip

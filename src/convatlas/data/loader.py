@@ -67,9 +67,16 @@ class Loader:
             distortion: the random change of each image.
             first: batches to leave out at the start, for a run that goes on within a pass.
         """
-        generator = torch.Generator().manual_seed(seed_of(seed, epoch))
-        order = torch.randperm(len(self.labels), generator=generator).to(self.labels.device)
+        order = self._order(seed, epoch)
         return self._batches(_parts(order, self.batch_size)[first:], distortion, seed, epoch)
+
+    def sample(self, count: int, *, seed: int, epoch: int, distortion: Distortion) -> Batch:
+        """The first `count` images of a training pass, or all if there are fewer, as one batch."""
+        return self._batch(self._order(seed, epoch)[:count], distortion, seed, epoch)
+
+    def _order(self, seed: int, epoch: int) -> Tensor:
+        generator = torch.Generator().manual_seed(seed_of(seed, epoch))
+        return torch.randperm(len(self.labels), generator=generator).to(self.labels.device)
 
     def _batches(self, parts: list[Tensor], distortion: Distortion, seed: int, epoch: int) -> Iterator[Batch]:
         if not self.workers:

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from convatlas.data.hashing import seed_of
 from convatlas.data.loader import Batch, Loader
 from convatlas.errors import NonFiniteError
+from convatlas.train.levenberg_marquardt import DiagonalLevenbergMarquardt, diagonal_curvature
 from convatlas.train.losses import criterion
 from convatlas.train.metrics import Evaluation
-from convatlas.train.recipe import Recipe
+from convatlas.train.recipe import DiagonalLm, Recipe
 from convatlas.train.schedule import factor
 from convatlas.train.state import TrainingState
 
@@ -98,6 +99,8 @@ def fit(
     while progress.epoch < recipe.epochs:
         state.model.train()
         started, first_seen = time.perf_counter(), progress.seen
+        if not progress.batch:
+            _estimate_curvature(state, train, compute_loss, recipe)
         batches = train.shuffled(
             seed=recipe.seed, epoch=progress.epoch, distortion=recipe.distortion, first=progress.batch
         )
@@ -111,6 +114,16 @@ def fit(
         except InterruptedError:
             return
         yield _finish_epoch(state, evaluation, seconds, first_seen)
+
+
+def _estimate_curvature(
+    state: TrainingState, train: Loader, compute_loss: Callable[[Tensor, Tensor], Tensor], recipe: Recipe
+) -> None:
+    if isinstance(recipe.optimizer, DiagonalLm) and isinstance(state.optimizer, DiagonalLevenbergMarquardt):
+        sample = train.sample(
+            recipe.optimizer.samples, seed=recipe.seed, epoch=state.progress.epoch, distortion=recipe.distortion
+        )
+        state.optimizer.set_curvature(diagonal_curvature(state.model, compute_loss, sample.inputs, sample.labels))
 
 
 def _step(

@@ -36,6 +36,17 @@ class AdamW(Record):
     weight_decay: float = Field(0.0, ge=0)
 
 
+class DiagonalLm(Record):
+    """Stochastic diagonal Levenberg-Marquardt; LeCun et al. 1998, appendix C."""
+
+    name: Literal["diagonal_lm"] = "diagonal_lm"
+    lr: float = Field(5e-4, gt=0, description="global rate eta at the schedule's factor 1")
+    mu: float = Field(0.02, gt=0, description="keeps the steps finite where the loss is flat")
+    samples: int = Field(
+        500, ge=1, description="training images that the second derivatives are estimated on each pass"
+    )
+
+
 class Constant(Record):
     """The same learning rate throughout."""
 
@@ -77,7 +88,7 @@ class MaximumAPosteriori(Record):
     j: float = Field(10.0, gt=0, description="distance of the rubbish class; the paper gives no value")
 
 
-Optimizer = Annotated[Sgd | AdamW, Field(discriminator="name")]
+Optimizer = Annotated[Sgd | AdamW | DiagonalLm, Field(discriminator="name")]
 Schedule = Annotated[Constant | Cosine | Steps, Field(discriminator="name")]
 Loss = Annotated[CrossEntropy | MaximumLikelihood | MaximumAPosteriori, Field(discriminator="name")]
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from convatlas.train.recipe import AdamW, Recipe, Sgd
+from convatlas.train.levenberg_marquardt import DiagonalLevenbergMarquardt
+from convatlas.train.recipe import AdamW, DiagonalLm, Recipe, Sgd
 
 
 @dataclass(slots=True)
@@ -46,7 +47,7 @@ class Progress:
         return cls(**{**values, "best": None if best is None else (float(best[0]), float(best[1]), int(best[2]))})
 
 
-def build_optimizer(recipe: Sgd | AdamW, model: nn.Module) -> Optimizer:
+def build_optimizer(recipe: Sgd | AdamW | DiagonalLm, model: nn.Module) -> Optimizer:
     """The optimizer that a recipe names, over all parameters of a model."""
     parameters = list(model.parameters())
     match recipe:
@@ -56,6 +57,8 @@ def build_optimizer(recipe: Sgd | AdamW, model: nn.Module) -> Optimizer:
             )
         case AdamW():
             return torch.optim.AdamW(parameters, lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True)
+        case DiagonalLm():
+            return DiagonalLevenbergMarquardt(parameters, lr=recipe.lr, mu=recipe.mu)
 
 
 class TrainingState:

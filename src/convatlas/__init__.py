@@ -3,7 +3,7 @@
 from convatlas.errors import ConvAtlasError as ConvAtlasError
 from convatlas.models import get_variant as get_variant
 from convatlas.models import list_models as list_models
-from convatlas.serve.predictor import evaluate as evaluate
+from convatlas.serve.evaluate import evaluate as evaluate
 from convatlas.serve.predictor import load as load
 from convatlas.train.run import train as train
 from convatlas.weights.load import create_model as create_model

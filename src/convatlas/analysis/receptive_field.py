@@ -1,6 +1,7 @@
 """How much of the input one unit sees, by the arithmetic of kernels and strides along a chain of layers."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -17,15 +18,25 @@ class Field:
 
         Args:
             layer: without children; kernel and stride are read from attributes of these names.
-            inputs: what went in (N, C, H, W), for layers that see all of it.
+            inputs: what went in, (N, C, H, W) or (N, units), for layers whose kernel is a share of it.
         """
-        if isinstance(layer, nn.AdaptiveAvgPool2d):
-            return Field(self.size + (inputs.shape[-1] - 1) * self.stride, self.stride * inputs.shape[-1])
+        width = inputs.shape[-1] if inputs.ndim == 4 else 1
+        if isinstance(layer, nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d):
+            return self._over(width, _side(layer.output_size) or width)
+        if isinstance(layer, nn.Flatten):
+            # What follows sees every position.
+            return self._over(width, 1)
         kernel = _side(getattr(layer, "kernel_size", 1))
         dilation = _side(getattr(layer, "dilation", 1))
         stride = _side(getattr(layer, "stride", 1) or kernel)
         return Field(self.size + dilation * (kernel - 1) * self.stride, self.stride * stride)
 
 
-def _side(value: int | tuple[int, ...]) -> int:
-    return value if isinstance(value, int) else value[-1]
+    def _over(self, width: int, windows: int) -> "Field":
+        step = width // windows
+        kernel = width - (windows - 1) * step
+        return Field(self.size + (kernel - 1) * self.stride, self.stride * step)
+
+
+def _side(value: Any) -> Any:
+    return value[-1] if isinstance(value, tuple) else value

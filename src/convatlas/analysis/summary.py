@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from convatlas.analysis.cost import layer_connections, layer_macs
 from convatlas.analysis.receptive_field import Field
+from convatlas.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,9 @@ def summarize(model: nn.Module, input_size: tuple[int, int, int]) -> Summary:
     Args:
         model: on any device; neither its parameters nor its mode change.
         input_size: (C, H, W) of an image.
+
+    Raises:
+        UsageError: if the network does not take images of that size.
     """
     meta = {name: t.to("meta") for name, t in [*model.named_parameters(), *model.named_buffers()]}
     rows: list[Row] = []
@@ -95,7 +99,7 @@ def summarize(model: nn.Module, input_size: tuple[int, int, int]) -> Summary:
         )
         seen.clear()
 
-    was_training = model.training
+    modes = {module: module.training for module in model.modules()}
     try:
         handles += [m.register_forward_hook(leaf_done) for m in model.modules() if not list(m.children())]
         for name, child in model.named_children():
@@ -104,8 +108,15 @@ def summarize(model: nn.Module, input_size: tuple[int, int, int]) -> Summary:
         with torch.no_grad():
             dtype = next((t.dtype for t in meta.values() if t.is_floating_point()), torch.float32)
             torch.func.functional_call(model, meta, torch.empty(1, *input_size, device="meta", dtype=dtype))
+    except RuntimeError as error:
+        size, reason = "x".join(map(str, input_size)), str(error).partition("\n")[0].rstrip(".")
+        raise UsageError(
+            f"{type(model).__name__} does not take an image of {size} ({reason})",
+            do="give the (C, H, W) that it was made for",
+        ) from error
     finally:
-        model.train(was_training)
         for handle in handles:
             handle.remove()
+        for module, mode in modes.items():
+            module.training = mode
     return Summary(tuple(rows), input_size)

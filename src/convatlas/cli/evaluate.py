@@ -5,18 +5,28 @@ from typing import Annotated
 
 import typer
 
-from convatlas.cli.output import Json, percent, print_json, print_line
-from convatlas.serve.predictor import evaluate
+from convatlas.cli.options import Device, Json, Offline, OnCorrupt
+from convatlas.cli.output import note, percent, print_json, print_line
+from convatlas.serve.evaluate import evaluate
 
 
 def evaluate_command(
-    run: Annotated[Path, typer.Argument(help="A run folder or a checkpoint.")],
-    data: Annotated[str | None, typer.Argument(help="Data with a test set.", show_default="the run's data")] = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Never download.")] = False,
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder or a checkpoint.")],
+    data: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="DATA",
+            help="mnist5k, mnist, fashion-mnist or a folder of class folders.",
+            show_default="what the run learnt from",
+        ),
+    ] = None,
+    device: Device = "cpu",
+    offline: Offline = False,
+    on_corrupt: OnCorrupt = "error",
     json: Json = False,
 ) -> None:
     """Classify the test images of a data set and print the errors."""
-    found = evaluate(run, data, offline=offline)
+    found = evaluate(run, data, device=device, offline=offline, on_corrupt=on_corrupt, on_note=note)
     if json:
         print_json(found.summary())
         return

@@ -3,21 +3,23 @@
 import os
 import sys
 import traceback
-from typing import Annotated
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Annotated, TextIO
 
 import typer
 from typer.exceptions import TyperException
 
 import convatlas
 from convatlas.cli import evaluate, models, predict, train
-from convatlas.errors import EXIT_INTERRUPTED, ConvAtlasError
+from convatlas.errors import EXIT_INTERRUPTED, ConvAtlasError, OutOfMemoryError, StorageError, UsageError
 
 app = typer.Typer(
     name="convatlas",
     help="The landmark convolutional networks, LeNet-5 to SENet: look at them, train them, use them.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 app.command("list")(models.list_command)
 app.command("show")(models.show_command)
@@ -43,37 +45,74 @@ def _main(
 
 def run() -> None:
     """Run the command line and leave with its exit code. `CONVATLAS_DEBUG=1` shows where an error came from."""
-    sys.exit(_run())
+    _open_streams()
+    code = main(sys.argv[1:])
+    # Whoever read the output may have enough of it; the interpreter must not try to flush once more at its end.
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            _silence(stream)
+    sys.exit(code)
 
 
-def _run() -> int:
+def main(arguments: Sequence[str]) -> int:
+    """Run one command, print its result or its one-line error, and return the exit code."""
     try:
-        result = app(standalone_mode=False)
+        result = app(list(arguments) or ["--help"], prog_name="convatlas", standalone_mode=False)
         sys.stdout.flush()
-    except ConvAtlasError as error:
-        return _fail(str(error), error.exit_code)
     except TyperException as error:
-        return _fail(f"{str(error).rstrip('.')}. Do: convatlas {_command()}--help.", 2)
-    except typer.Abort:
-        return _fail("stopped", EXIT_INTERRUPTED)
-    except KeyboardInterrupt:
-        return _fail("stopped", EXIT_INTERRUPTED)
+        return _fail(_usage_error(error, arguments))
+    except ConvAtlasError as error:
+        return _fail(error)
+    except (KeyboardInterrupt, typer.Abort):
+        sys.stderr.write("stopped\n")
+        return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Whoever read the output has enough of it; the interpreter must not try to flush once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        place = f" {error.filename}" if error.filename else ""
+        return _fail(
+            StorageError(f"the system says: {error.strerror or error}{place}", do="check the path and the disk")
+        )
     except MemoryError:
-        return _fail("memory ran out. Do: use a smaller batch with --set batch_size=N, or smaller images.", 6)
+        return _fail(
+            OutOfMemoryError("memory ran out", do="use a smaller batch with --set batch_size=N, or smaller images")
+        )
     return result if isinstance(result, int) else 0
 
 
-def _fail(message: str, exit_code: int) -> int:
-    if os.environ.get("CONVATLAS_DEBUG"):
-        traceback.print_exc()
-    sys.stderr.write(f"error: {message}\n")
-    return exit_code
-
-
-def _command() -> str:
+def _usage_error(error: TyperException, arguments: Sequence[str]) -> UsageError:
     names = [command.name for command in app.registered_commands]
-    return f"{sys.argv[1]} " if len(sys.argv) > 1 and sys.argv[1] in names else ""
+    command = f"{arguments[0]} " if arguments and arguments[0] in names else ""
+    what = " ".join(error.format_message().split()).rstrip(".?")
+    return UsageError(what[:1].lower() + what[1:], do=f"see convatlas {command}--help")
+
+
+def _fail(error: ConvAtlasError) -> int:
+    with suppress(OSError):
+        if os.environ.get("CONVATLAS_DEBUG"):
+            traceback.print_exc()
+        sys.stderr.write(f"error: {error}\n")
+    return error.exit_code
+
+
+def _open_streams() -> None:
+    """Give the standard streams that the caller closed, and let no name in a message fail to be printed."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # The lowest free number is taken: this one.
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def _silence(stream: TextIO) -> None:
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

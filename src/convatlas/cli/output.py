@@ -1,21 +1,22 @@
-"""What the commands print: text for people, JSON for programs, a progress bar on a terminal only."""
+"""What the commands print: text for people, JSON and CSV for programs, a progress bar on a terminal only."""
 
+import csv
 import json
+import shutil
 import sys
+import textwrap
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Annotated
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 
-import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from convatlas.train.loop import EpochDone, Event, StepDone
 from convatlas.train.run import Started
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _SMOOTHING = 0.95
+_LEAST_FOLDED = 20
 
 
 def print_json(value: object) -> None:
@@ -23,19 +24,58 @@ def print_json(value: object) -> None:
     print_line(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
 
 
-def print_line(text: str) -> None:
+def print_csv(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table as CSV."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(headings)
+    writer.writerows(rows)
+
+
+def print_line(text: str = "") -> None:
     """Print a line of the command's result."""
     sys.stdout.write(text + "\n")
 
 
+def print_text(text: str) -> None:
+    """Print a paragraph, folded to the terminal's width; as one line in a pipe."""
+    width = _width()
+    print_line(textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False) if width else text)
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, left: Sequence[str] = ()) -> None:
+    """Print a table; its last column is folded to the terminal's width, and not at all in a pipe.
+
+    Args:
+        headings: of the columns.
+        rows: a text for each column.
+        left: headings of the columns that are aligned to the left, besides the first; the others are to the right.
+    """
+    lines = [list(headings), *map(list, rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(headings))]
+    before = sum(widths[:-1]) + 2 * (len(widths) - 1)
+    room = max(_LEAST_FOLDED, _width() - before) if _width() else widths[-1]
+    for line in lines:
+        last = textwrap.wrap(line[-1], room) if headings[-1] in left else [line[-1].rjust(widths[-1])]
+        cells = [
+            cell.ljust(width) if i == 0 or headings[i] in left else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line[:-1], widths, strict=False))
+        ]
+        print_line("  ".join([*cells, *last[:1]]).rstrip())
+        for more in last[1:]:
+            print_line(" " * before + more)
+
+
+def _width() -> int:
+    """Columns of the terminal; 0 in a pipe."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+
+
 def note(text: str) -> None:
     """Print a remark, which is not part of the result."""
-    sys.stderr.write(text + "\n")
-
-
-def console() -> Console:
-    """Where tables are printed; as wide as they need in a pipe."""
-    return Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 160)
+    # A run goes on when nobody listens any more.
+    with suppress(OSError):
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
 
 
 def percent(fraction: float) -> str:
@@ -58,6 +98,11 @@ class TrainingProgress:
         """Show an event."""
         match event:
             case Started():
+                data = event.data
+                note(
+                    f"{data.name}: {len(data.train):,} images to learn from, {len(data.test):,} to test on; "
+                    f"the run is {event.path}"
+                )
                 for remark in event.remarks:
                     note(remark)
                 self.task = self.progress.add_task("", total=event.steps, completed=event.step, text="")
@@ -84,6 +129,6 @@ class TrainingProgress:
 @contextmanager
 def training_progress() -> Iterator[TrainingProgress]:
     """A progress bar on the error stream if that is a terminal; nothing otherwise."""
-    columns = BarColumn(bar_width=24), TextColumn("{task.fields[text]}"), TimeRemainingColumn(compact=True)
+    columns = BarColumn(bar_width=12), TextColumn("{task.fields[text]}"), TimeRemainingColumn(compact=True)
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress:
         yield TrainingProgress(progress)

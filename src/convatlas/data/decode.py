@@ -13,6 +13,7 @@
 Colour profiles are not applied. Colour with 16 bits a channel keeps the high byte.
 """
 
+import io
 import re
 import threading
 import warnings
@@ -92,14 +93,27 @@ def decode(stream: BinaryIO, name: str) -> Image.Image:
                 pixels = image.width * image.height
                 if pixels > PIXEL_LIMIT:
                     raise DecodeError(name, f"{pixels:,} pixels, at most {PIXEL_LIMIT:,} are allowed")
-                image.load()
-                upright = _UPRIGHT.get(_orientation(image))
-                plain = _to_8_bits(image)
-                return plain if upright is None else plain.transpose(upright)
+                return _upright_8_bits(image)
         except (DecodeError, MemoryError):
             raise
         except Exception as error:  # Pillow's decoders raise almost any kind on a damaged file
             raise DecodeError(name, _reason(error, stream)) from error
+
+
+def from_pillow(image: Image.Image, name: str) -> Image.Image:
+    """What `open_image` gives for the file that an image was opened from; the image itself is not changed.
+
+    Args:
+        image: of any mode, loaded or not.
+        name: what errors call it.
+    """
+    with _pillow_is_quiet:
+        try:
+            return _upright_8_bits(image)
+        except MemoryError:
+            raise
+        except Exception as error:  # as above: an image that was only opened is decoded here
+            raise DecodeError(name, _reason(error, io.BytesIO())) from error
 
 
 class _PillowIsQuiet:
@@ -131,6 +145,17 @@ class _PillowIsQuiet:
 
 
 _pillow_is_quiet = _PillowIsQuiet()
+
+
+def _upright_8_bits(image: Image.Image) -> Image.Image:
+    image.load()
+    upright = _UPRIGHT.get(_orientation(image))
+    plain = _to_8_bits(image)
+    if upright is not None:
+        plain = plain.transpose(upright)
+    # Nothing that would turn it a second time.
+    plain.info = {}
+    return plain
 
 
 def _orientation(image: Image.Image) -> int:

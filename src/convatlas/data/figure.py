@@ -15,8 +15,10 @@ _Grey = NDArray[np.float32]
 _FIGURE_SHARE = 20 / 28
 # Longer side of the picture in which the ground and the figure's place are looked for.
 _WORKING_SIZE = 256
-# A pen's line is thinner than MNIST's, whose strokes are about an eighth of the figure wide.
-_STROKE_SHARE = 0.125
+# A pen's line is thinner than MNIST's strokes, three quarters of which are wider than this share of the figure.
+_STROKE_SHARE = 0.11
+# Standard deviations in a median distance, which a figure does not move.
+_SIGMA = 1.5
 # Ground that no paper in a photo has: nothing has to be looked at to tell it.
 _BLACK, _WHITE = 26, 229
 
@@ -53,7 +55,7 @@ def _has_light_ground(image: Image.Image) -> bool:
     if not _BLACK <= level <= _WHITE:
         return level > _WHITE
     # Paper in shade may be darker than a blackboard in the sun: only the figure tells which is which.
-    rise = pixels - _at(_ground(pixels), *pixels.shape)
+    rise = pixels - _at(_ground(pixels), pixels.shape)
     return bool(-rise.min() > rise.max())
 
 
@@ -68,15 +70,21 @@ def isolate(image: Image.Image, size: tuple[int, int]) -> Image.Image:
         Grey image of that size, ground 0, figure up to 255; all ground if nothing stands out.
     """
     image = image.convert("L")
+    blank = Image.new("L", size[::-1])
     pixels = _pixels(_small(image))
     ground = _ground(pixels)
-    box = _bounding_box(_ink(pixels - _at(ground, *pixels.shape)) > 0.5)
+    rise = pixels - _at(ground, pixels.shape)
+    noise = _SIGMA * float(np.median(np.abs(rise)))
+    box = _bounding_box(_ink(rise, noise) > 0.5)
     if box is None:
-        return Image.new("L", size[::-1])
+        return blank
     # Once found, the figure is looked at more closely: a thin line is lost in the small picture.
     detail, window = _closer(image, box, pixels.shape)
-    ink = _ink(detail - _at(ground, *detail.shape, window))
-    figure = Image.fromarray((ink * 255).astype(np.uint8)).crop(_bounding_box(ink > 0.5))
+    ink = _ink(detail - _at(ground, detail.shape, window), noise)
+    box = _bounding_box(ink > 0.5)
+    if box is None:
+        return blank
+    figure = Image.fromarray((ink * 255).astype(np.uint8)).crop(box)
     height, width = (round(side * _FIGURE_SHARE) for side in size)
     # Thickened at four times the final resolution, where a stroke is several pixels wide.
     figure = _thickened(_fitted(figure, 4 * width, 4 * height))
@@ -99,14 +107,14 @@ def _ground(pixels: _Grey) -> _Grey:
     """Coefficients of the quadratic surface of the ground, which the figure does not bend."""
     step = max(1, max(pixels.shape) // 64)
     values = pixels[step // 2 :: step, step // 2 :: step]
-    terms = _terms(*(np.linspace(-1, 1, length, dtype=np.float32) for length in values.shape))
-    values = values.reshape(-1)
-    kept = np.ones(len(values), dtype=bool)
+    y, x = (np.linspace(-1, 1, length, dtype=np.float32) for length in values.shape)
+    # From the outer quarter inwards: a large figure in the middle would bend the first surface.
+    kept = (np.maximum(np.abs(y)[:, None], np.abs(x)) > 0.75).reshape(-1)
+    terms, values = _terms(y, x), values.reshape(-1)
     for _ in range(8):
         surface, *_ = np.linalg.lstsq(terms[kept], values[kept], rcond=None)
         distance = np.abs(values - terms @ surface)
-        # 1.5 times the median distance is a standard deviation that a figure does not move.
-        kept = distance <= max(1.0, 3 * 1.5 * float(np.median(distance)))
+        kept = distance <= max(1.0, 3 * _SIGMA * float(np.median(distance)))
     return surface.astype(np.float32)
 
 
@@ -118,20 +126,20 @@ def _terms(y: _Grey, x: _Grey) -> _Grey:
 _WHOLE = (-1.0, -1.0, 1.0, 1.0)
 
 
-def _at(ground: _Grey, height: int, width: int, window: tuple[float, float, float, float] = _WHOLE) -> _Grey:
+def _at(ground: _Grey, shape: tuple[int, ...], window: tuple[float, float, float, float] = _WHOLE) -> _Grey:
     """The surface at the pixels of a window (left, top, right, bottom), where the whole picture is -1 to 1."""
+    height, width = shape
     left, top, right, bottom = window
     y, x = (np.linspace(*ends, dtype=np.float32) for ends in ((top, bottom, height), (left, right, width)))
     surface: _Grey = (_terms(y, x) @ ground).reshape(height, width)
     return surface
 
 
-def _ink(rise: _Grey) -> _Grey:
-    """Ink from 0 to 1, from how far each pixel rises above the ground."""
-    noise = 5 * 1.5 * float(np.median(np.abs(rise)))
+def _ink(rise: _Grey, noise: float) -> _Grey:
+    """Ink from 0 to 1, from how far each pixel rises above the ground and the ground's standard deviation."""
     # A single bright pixel is dust.
     top = float(np.partition(rise.reshape(-1), -4)[-4]) if rise.size > 4 else 0.0
-    if top <= max(noise, 4.0):
+    if top <= max(5 * noise, 4.0):
         return np.zeros_like(rise)
     full = float(np.median(rise[rise > top / 2]))
     low = 0.2 * full
@@ -162,7 +170,7 @@ def _bounding_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
 def _fitted(figure: Image.Image, width: int, height: int) -> Image.Image:
     ratio = min(width / figure.width, height / figure.height)
     scaled = (max(1, round(figure.width * ratio)), max(1, round(figure.height * ratio)))
-    return figure.resize(scaled, Image.Resampling.BILINEAR)
+    return figure.resize(scaled, Image.Resampling.BOX)
 
 
 def _thickened(figure: Image.Image) -> Image.Image:

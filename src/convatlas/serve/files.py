@@ -1,62 +1,96 @@
 """Classifying files: folders stand for the images in them, and one bad file does not cost the others' answers."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from convatlas.data.decode import open_image
+from torch import Tensor, stack
+
+from convatlas.data.decode import printable
 from convatlas.data.figure import Invert
-from convatlas.data.tree import look_through
+from convatlas.data.tree import counted, listed, look_through
 from convatlas.errors import DataError
-from convatlas.serve.predictor import Prediction, Predictor
+from convatlas.serve.predictor import Prediction, Predictor, check_options
 
-_SHOWN = 10
+_BATCH = 64
 
 
-class Answers(dict[Path, Prediction]):
-    """Predictions by file, and what was wrong with the files that have none."""
+@dataclass(slots=True)
+class Answers:
+    """What came of classifying files.
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.problems: list[DataError] = []
-        self.asked = 0
+    Attributes:
+        predictions: (file, prediction), in the order that was asked for.
+        problems: what was wrong with the files that have no prediction.
+        notes: one-line remarks, such as what was ignored in a folder.
+    """
+
+    predictions: list[tuple[Path, Prediction]] = field(default_factory=list)
+    problems: list[DataError] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def raise_problems(self) -> None:
         """Raise DataError if some files could not be read."""
         if self.problems:
-            more = f", and {len(self.problems) - _SHOWN} more" if len(self.problems) > _SHOWN else ""
-            listed = "; ".join(problem.what for problem in self.problems[:_SHOWN])
+            asked = counted(len(self.predictions) + len(self.problems), "image")
             raise DataError(
-                f"{len(self.problems)} of {self.asked} images have no answer: {listed}{more}",
+                f"{len(self.problems):,} of {asked} cannot be used: {listed([p.what for p in self.problems])}",
                 do="mend or leave out these files",
             )
 
 
-def image_files(paths: Iterable[Path]) -> list[Path]:
-    """The files that are meant: a folder stands for the images in and below it, in natural order.
+def predict_files(
+    predictor: Predictor,
+    paths: Iterable[Path],
+    *,
+    top_k: int = 3,
+    threshold: float = 0.0,
+    invert: Invert = "auto",
+) -> Answers:
+    """Classify files.
+
+    Args:
+        predictor: made by `load`.
+        paths: files, or folders that stand for the images in and below them, in natural order.
+        top_k: as for `Predictor.predict`, like the rest.
+        threshold: see there.
+        invert: see there.
 
     Raises:
-        DataError: for a path that is not there, or a folder without images.
+        UsageError: for an option that is not allowed.
     """
-    files: list[Path] = []
-    for path in paths:
-        if not path.exists():
-            raise DataError(f"there is no {path}", do="check the path")
-        found = look_through(path)[0].all_images() if path.is_dir() else [path]
-        if not found:
-            raise DataError(f"{path} has no images", do="give a folder with PNG or JPEG files")
-        files += found
-    return files
-
-
-def predict_files(predictor: Predictor, files: list[Path], *, top_k: int, threshold: float, invert: Invert) -> Answers:
-    """Classify files; arguments as `Predictor.predict`."""
+    check_options(top_k, threshold, invert)
     answers = Answers()
-    answers.asked = len(files)
-    for file in files:
-        try:
-            image = open_image(file)
-        except DataError as error:
-            answers.problems.append(error)
-            continue
-        answers[file] = predictor.predict([image], top_k=top_k, threshold=threshold, invert=invert)[0]
+    waiting: list[tuple[Path, Tensor]] = []
+
+    def answer() -> None:
+        if waiting:
+            pixels = stack([stored for _, stored in waiting])
+            found = predictor.answers(pixels, top_k=top_k, threshold=threshold)
+            answers.predictions += [(file, one) for (file, _), one in zip(waiting, found, strict=True)]
+            waiting.clear()
+
+    for path in paths:
+        for file in _files(path, answers):
+            try:
+                waiting.append((file, predictor.stored(file, invert)))
+            except DataError as error:
+                answers.problems.append(error)
+            if len(waiting) == _BATCH:
+                answer()
+    answer()
     return answers
+
+
+def _files(path: Path, answers: Answers) -> list[Path]:
+    if path.is_dir():
+        folder, ignored = look_through(path)
+        answers.notes += ignored.notes()
+        files = folder.all_images()
+        if not files:
+            answers.problems.append(DataError(f'no image in "{printable(str(path))}"', do="give a folder with images"))
+        return files
+    if not path.exists():
+        answers.problems.append(DataError(f'there is no "{printable(str(path))}"', do="check the path"))
+        return []
+    return [path]

@@ -1,29 +1,35 @@
-"""A trained network with all that is needed to use it: `load` and `evaluate`."""
+"""A trained network with all that is needed to use it: `load`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
+from pydantic import ValidationError
 from torch import Tensor
 
 from convatlas.checkpoint import Card
-from convatlas.data.decode import open_image
+from convatlas.data.decode import from_pillow, open_image
 from convatlas.data.figure import Invert, as_trained
-from convatlas.data.images import Data, Images
+from convatlas.data.images import Images
 from convatlas.data.loader import Loader
 from convatlas.data.preprocess import Preprocess
-from convatlas.data.source import load_data
-from convatlas.errors import DataError, UsageError
+from convatlas.errors import StorageError, UsageError
 from convatlas.models.network import Network
-from convatlas.train.folder import RunFolder
 from convatlas.train.loop import classify
 from convatlas.train.metrics import Evaluation
+from convatlas.weights.device import usable_device
 from convatlas.weights.load import restore_network
 
 UNKNOWN = "unknown"
 _BATCH = 256
+
+ImageLike = str | Path | Image.Image | NDArray[np.uint8]
+"""A path, a Pillow image of any mode, or an array (H, W) or (H, W, 3) of type uint8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +50,21 @@ class Prediction:
 class Predictor:
     """A network with its classes and its preprocessing; made by `load`."""
 
-    def __init__(self, network: Network, card: Card, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self,
+        network: Network,
+        classes: tuple[str, ...],
+        preprocess: Preprocess,
+        device: torch.device | str = "cpu",
+    ) -> None:
         self.network = network.to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-        self.classes = card.classes
-        self.preprocess = Preprocess.model_validate(card.preprocess)
+        self.classes = classes
+        self.preprocess = preprocess
         self.device = device
 
     def predict(
         self,
-        images: Sequence[str | Path | Image.Image],
+        images: Sequence[ImageLike],
         *,
         top_k: int = 3,
         threshold: float = 0.0,
@@ -61,30 +73,46 @@ class Predictor:
         """Classify images.
 
         Args:
-            images: paths or Pillow images, of any size and mode.
+            images: paths, Pillow images or arrays (H, W) or (H, W, 3) of type uint8; of any size.
             top_k: classes to name for each image.
             threshold: probability under which the label is "unknown".
             invert: whether dark and light are swapped. "auto" does so when the network was trained on figures before an
-                even background and an image's border is of the other kind, as with a photo of ink on paper; such an
-                image is also cut to its figure, which is scaled and centred as MNIST's digits were.
+                even background and an image's is of the other kind, as with a photo of ink on paper; such an image is
+                also cut to its figure, which is scaled and centred as MNIST's digits were.
 
         Returns:
             One prediction an image, in order.
 
         Raises:
-            UsageError: for a top_k below 1 or a threshold outside 0 to 1.
+            UsageError: for a top_k below 1, a threshold outside 0 to 1, or something that is no image.
             DataError: for an image that cannot be decoded.
         """
-        if top_k < 1:
-            raise UsageError(f"top_k is {top_k}", do="ask for 1 class or more")
-        if not 0 <= threshold <= 1:
-            raise UsageError(f"threshold is {threshold}", do="give a probability from 0 to 1")
+        check_options(top_k, threshold, invert)
+        if isinstance(images, str | Path | Image.Image) or getattr(images, "ndim", 0) > 0:
+            raise UsageError(f"predict got one {type(images).__name__}", do="give a list of images, as in [image]")
         predictions: list[Prediction] = []
         for start in range(0, len(images), _BATCH):
-            stored = torch.stack([self._stored(image, invert) for image in images[start : start + _BATCH]])
-            probabilities = self.probabilities(stored)
-            predictions += [self._prediction(row, top_k, threshold) for row in probabilities]
+            stored = torch.stack([self.stored(image, invert) for image in images[start : start + _BATCH]])
+            predictions += self.answers(stored, top_k=top_k, threshold=threshold)
         return predictions
+
+    def stored(self, image: ImageLike, invert: Invert = "never") -> Tensor:
+        """An image in the stored form, uint8 (C, h, w): the pixels that training keeps of the same file.
+
+        Raises:
+            UsageError: for something that is no image.
+            DataError: for an image that cannot be decoded.
+        """
+        return self.preprocess.prepare(as_trained(_decoded(image), self.preprocess, invert))
+
+    def answers(self, pixels: Tensor, *, top_k: int = 3, threshold: float = 0.0) -> list[Prediction]:
+        """Predictions for images in the stored form, uint8 (N, C, h, w); the options as for `predict`."""
+        values, indices = self.probabilities(pixels).topk(min(top_k, len(self.classes)))
+        tops = [
+            tuple((self.classes[i], p) for i, p in zip(*row, strict=True))
+            for row in zip(indices.tolist(), values.tolist(), strict=True)
+        ]
+        return [Prediction(top[0][0] if top[0][1] >= threshold else UNKNOWN, top[0][1], top) for top in tops]
 
     def probabilities(self, pixels: Tensor) -> Tensor:
         """Probabilities (N, classes) of images in the stored form, uint8 (N, C, h, w)."""
@@ -97,17 +125,6 @@ class Predictor:
         """The network's answers on images in the stored form, with their labels."""
         return classify(self.network, Loader(images, self.preprocess, batch_size=_BATCH, device=self.device))
 
-    def _stored(self, image: str | Path | Image.Image, invert: Invert) -> Tensor:
-        if not isinstance(image, Image.Image):
-            image = open_image(Path(image))
-        return self.preprocess.prepare(as_trained(image, self.preprocess, invert))
-
-    def _prediction(self, probabilities: Tensor, top_k: int, threshold: float) -> Prediction:
-        values, indices = probabilities.topk(min(top_k, len(self.classes)))
-        top = tuple((self.classes[i], p) for i, p in zip(indices.tolist(), values.tolist(), strict=True))
-        label, probability = top[0]
-        return Prediction(label if probability >= threshold else UNKNOWN, probability, top)
-
 
 def load(run: str | Path, *, device: torch.device | str = "cpu") -> Predictor:
     """Load a trained network.
@@ -117,52 +134,58 @@ def load(run: str | Path, *, device: torch.device | str = "cpu") -> Predictor:
         device: where to classify.
 
     Raises:
+        UsageError: for a device that is not there, or a file of weights alone.
         StorageError: for a folder that holds no checkpoint, or a damaged one.
         UnsafeError: for a pickle, which is never opened.
     """
+    device = usable_device(device)
     network, card = restore_network(Path(run))
-    return Predictor(network, card, device)
+    return Predictor(network, card.classes, _preprocess(card, run, network), device)
 
 
-def evaluate(run: str | Path, data: str | Path | None = None, *, offline: bool = False) -> Evaluation:
-    """Classify the test images of a data set.
-
-    Args:
-        run: a run folder or a checkpoint.
-        data: what a DATA argument means; by default the data that the run was trained on.
-        offline: never download.
+def check_options(top_k: int, threshold: float, invert: str) -> None:
+    """Refuse what `Predictor.predict` does not allow.
 
     Raises:
-        DataError: for data that cannot be used, or whose classes are not the network's. Classes are matched by name.
-        StorageError: for a folder that holds no checkpoint, or a damaged one.
+        UsageError: for a top_k below 1, a threshold outside 0 to 1 or an unknown way to invert.
     """
-    predictor = load(run)
-    loaded = load_data(trained_on(Path(run)) if data is None else data, predictor.preprocess, offline=offline)
-    return predictor.evaluate(relabelled(loaded, predictor.classes))
+    if top_k < 1:
+        raise UsageError(f"top_k is {top_k}", do="ask for 1 class or more")
+    if not 0 <= threshold <= 1:
+        raise UsageError(f"threshold is {threshold:g}", do="give a probability from 0 to 1")
+    if invert not in ("auto", "always", "never"):
+        raise UsageError(f"invert is {invert!r}", do="give auto, always or never")
 
 
-def trained_on(run: Path) -> str:
-    """The DATA argument that a run was trained on.
-
-    Raises:
-        StorageError: if the folder is not a run's.
-    """
-    folder = next((place for place in (run, run.parent.parent) if (place / "run.json").is_file()), run)
-    return str(RunFolder(folder).read_json("run.json")["data"])
-
-
-def relabelled(data: Data, classes: tuple[str, ...]) -> Images:
-    """A data set's test images with the labels of a network; classes are matched by name.
-
-    Raises:
-        DataError: if the data set has a class that the network does not know.
-    """
-    extra = [name for name in data.classes if name not in classes]
-    if extra:
-        shown = ", ".join(f'"{name}"' for name in extra[:5]) + (f" and {len(extra) - 5} more" if len(extra) > 5 else "")
-        raise DataError(
-            f"{data.name} has classes that the network does not know: {shown}",
-            do=f"use data with its classes ({', '.join(classes[:10])}{', ...' if len(classes) > 10 else ''})",
+def _preprocess(card: Card, run: str | Path, network: Network) -> Preprocess:
+    try:
+        preprocess = Preprocess.model_validate(card.preprocess)
+    except ValidationError as error:
+        first = error.errors()[0]
+        what = f"preprocess.{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise StorageError(f"the card of {run} is damaged ({what})", do="use another checkpoint") from None
+    description = network.description
+    channels, *sides = preprocess.input_size
+    if description is not None and (channels != description.in_channels or min(sides) < description.min_size):
+        size = "x".join(map(str, preprocess.input_size))
+        raise StorageError(
+            f"the card of {run} is damaged (preprocess makes {size}, which {description.name} does not take)",
+            do="use another checkpoint",
         )
-    indices = torch.tensor([classes.index(name) for name in data.classes])
-    return Images(data.test.pixels, indices[data.test.labels], data.test.names)
+    return preprocess
+
+
+def _decoded(image: Any) -> Image.Image:
+    match image:
+        case Image.Image():
+            return from_pillow(image, getattr(image, "filename", "") or "image")
+        case str() | Path():
+            return open_image(Path(image))
+        case np.ndarray() if image.dtype == np.uint8 and (image.ndim == 2 or image.shape[2:] == (3,)) and image.size:
+            return Image.fromarray(np.ascontiguousarray(image))
+    kind = type(image).__name__
+    if hasattr(image, "dtype") and hasattr(image, "shape"):
+        kind += f" {tuple(image.shape)} of type {str(image.dtype).removeprefix('torch.')}"
+    raise UsageError(
+        f"predict got {kind} for an image", do="give a path, a Pillow image, or a uint8 array (H, W) or (H, W, 3)"
+    )

@@ -130,7 +130,7 @@ def _step(
     state: TrainingState, batch: Batch, compute_loss: Callable[[Tensor, Tensor], Tensor], rate: float, seed: int
 ) -> float:
     progress = state.progress
-    torch.manual_seed(seed_of(seed, _DROPOUT, progress.step))
+    _seed_dropout(seed_of(seed, _DROPOUT, progress.step), batch.inputs.device)
     logits = state.model(batch.inputs)
     loss = compute_loss(logits, batch.labels)
     state.optimizer.zero_grad(set_to_none=True)
@@ -156,6 +156,13 @@ def _step(
     progress.loss_sum += loss_value * len(batch.labels)
     state.update_average()
     return float(loss_value)
+
+
+def _seed_dropout(seed: int, device: torch.device) -> None:
+    # torch.manual_seed looks for every kind of device, which takes longer than a small network's optimizer.
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
 
 
 def _finish_epoch(state: TrainingState, evaluation: Evaluation, seconds: float, first_seen: int) -> EpochDone:

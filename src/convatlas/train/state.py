@@ -74,6 +74,11 @@ class TrainingState:
         self.optimizer = build_optimizer(recipe.optimizer, model)
         self.averaged = copy.deepcopy(model).requires_grad_(False) if recipe.ema else None
         self.decay = recipe.ema
+        if self.averaged is not None:
+            self._averages: list[Tensor] = list(self.averaged.parameters())
+            self._sources: list[Tensor] = list(model.parameters())
+            # Counters and running statistics follow the weights as they are.
+            self._copies, self._originals = list(self.averaged.buffers()), list(model.buffers())
         self.progress = Progress()
 
     @property
@@ -87,9 +92,9 @@ class TrainingState:
         if self.averaged is None:
             return
         decay = min(self.decay, (1 + self.progress.step) / (10 + self.progress.step))
-        torch._foreach_lerp_(list(self.averaged.parameters()), list(self.model.parameters()), 1 - decay)
-        for ours, theirs in zip(self.averaged.buffers(), self.model.buffers(), strict=True):
-            ours.copy_(theirs)
+        torch._foreach_lerp_(self._averages, self._sources, 1 - decay)
+        if self._copies:
+            torch._foreach_copy_(self._copies, self._originals)
 
     def weights(self) -> dict[str, Tensor]:
         """What a user of the trained model needs."""

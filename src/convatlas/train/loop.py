@@ -106,7 +106,7 @@ def fit(
         )
         for batch in batches:
             rate = recipe.optimizer.lr * factor(recipe.schedule, step=progress.step, steps=steps, epoch=progress.epoch)
-            loss = _step(state, batch, compute_loss, rate, recipe.seed)
+            loss = _step(state, batch, compute_loss, rate, recipe)
             yield StepDone(progress.step, progress.epoch, steps, loss, progress.wrong / progress.seen, progress.seen)
         seconds = time.perf_counter() - started
         try:
@@ -127,10 +127,10 @@ def _estimate_curvature(
 
 
 def _step(
-    state: TrainingState, batch: Batch, compute_loss: Callable[[Tensor, Tensor], Tensor], rate: float, seed: int
+    state: TrainingState, batch: Batch, compute_loss: Callable[[Tensor, Tensor], Tensor], rate: float, recipe: Recipe
 ) -> float:
     progress = state.progress
-    _seed_dropout(seed_of(seed, _DROPOUT, progress.step), batch.inputs.device)
+    _seed_dropout(seed_of(recipe.seed, _DROPOUT, progress.step), batch.inputs.device)
     logits = state.model(batch.inputs)
     loss = compute_loss(logits, batch.labels)
     state.optimizer.zero_grad(set_to_none=True)
@@ -145,6 +145,8 @@ def _step(
             f"loss became {loss_value}" if not abs(loss_value) < float("inf") else f"gradient norm became {norm_value}"
         )
         raise NonFiniteStepError(f"{found} at step {progress.step + 1} (lr {rate:.3g})", batch.items.tolist())
+    if recipe.clip_norm:
+        torch.nn.utils.clip_grads_with_norm_(state.model.parameters(), recipe.clip_norm, norm)
     for group in state.optimizer.param_groups:
         group["lr"] = rate
     state.optimizer.step()

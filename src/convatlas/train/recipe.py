@@ -101,6 +101,7 @@ class Recipe(Record):
     batch_size: int = Field(128, ge=1, description="images a step")
     seed: int = Field(0, ge=0, lt=2**31, description="decides initialisation, splits, order and distortions")
     validation: float = Field(0.1, gt=0, lt=1, description="share of the training images that chooses the best weights")
+    clip_norm: float = Field(0.0, ge=0, description="largest norm of a step's gradient, longer ones are scaled; 0: any")
     ema: float = Field(0.0, ge=0, lt=1, description="decay of the weights' moving average; 0 keeps none")
     checkpoint_every: int = Field(0, ge=0, description="steps between checkpoints; 0: at the end of each epoch only")
     optimizer: Optimizer

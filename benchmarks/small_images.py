@@ -96,7 +96,7 @@ def ours(steps: int) -> float:
     from convatlas.data.loader import Loader
     from convatlas.recipes import lenet5_modern
     from convatlas.train.loop import fit
-    from convatlas.train.memory import keep_freed_memory
+    from convatlas.train.machine import keep_freed_memory
     from convatlas.train.recipe import Sgd
     from convatlas.train.state import TrainingState
 

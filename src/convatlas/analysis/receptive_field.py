@@ -31,7 +31,6 @@ class Field:
         stride = _side(getattr(layer, "stride", 1) or kernel)
         return Field(self.size + dilation * (kernel - 1) * self.stride, self.stride * stride)
 
-
     def _over(self, width: int, windows: int) -> "Field":
         step = width // windows
         kernel = width - (windows - 1) * step

@@ -1,6 +1,7 @@
 """What a DATA argument means: a named set, wherever it lies, or a folder of class folders."""
 
 import os
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -62,7 +63,9 @@ def load_data(
         return _load_mnist5k(preprocess, workers)
     if isinstance(data, str) and data in IDX_SETS:
         return _load_idx(IDX_SETS[data], preprocess, offline=offline, workers=workers)
-    path = Path(data).expanduser()
+    path = Path(data)
+    with suppress(RuntimeError):  # of a user who is not known here: then "~name" is a name
+        path = path.expanduser()
     if isinstance(data, str) and (not data or not (path.exists() or {"/", os.sep} & set(data))):
         raise UsageError(
             f'unknown data set "{printable(name)}": {nearest(name, NAMED_SETS)}',

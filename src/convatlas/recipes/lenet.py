@@ -27,6 +27,7 @@ def lenet5() -> Recipe:
         name="lenet5",
         epochs=20,
         batch_size=32,
+        threads=1,
         # Before the maps carry any of the image, long gradients drive C5 into the squash's flat ends.
         clip_norm=20.0,
         ema=0.9995,
@@ -46,13 +47,14 @@ def lenet5_undistorted() -> Recipe:
 def lenet5_1998() -> Recipe:
     """The training of 1998: 20 passes, one digit a step, stochastic diagonal Levenberg-Marquardt; section III-B.
 
-    The paper's five rates are scaled by 0.1: unscaled, the second derivatives estimated on the fresh weights are so small
-    that the first pass saturates F6. It does not say which of its losses made its figures; this is equation 8.
+    The paper's five rates are scaled by 0.1: unscaled, the second derivatives estimated on the fresh weights are so
+    small that the first pass saturates F6. It does not say which of its losses made its figures; this is equation 8.
     """
     return Recipe(
         name="lenet5_1998",
         epochs=20,
         batch_size=1,
+        threads=1,
         optimizer=DiagonalLm(lr=0.1 * 5e-4, mu=0.02, samples=500),
         schedule=Steps(factors=((2, 1.0), (3, 0.4), (3, 0.2), (4, 0.1), (8, 0.02))),
         loss=MaximumLikelihood(),

@@ -19,7 +19,7 @@ from convatlas.errors import UsageError
 from convatlas.train.folder import RunFolder, environment, open_run, to_json
 from convatlas.train.history import History
 from convatlas.train.loop import EpochDone, Event, NonFiniteStepError, classify, fit
-from convatlas.train.memory import keep_freed_memory
+from convatlas.train.machine import cpu_threads, keep_freed_memory
 from convatlas.train.metrics import Evaluation
 from convatlas.train.recipe import Recipe
 from convatlas.train.results import write_results
@@ -102,7 +102,7 @@ def train(
     keep_freed_memory()
     # The convolutions of few channels run up to twice as fast in this layout on a CPU.
     model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    with open_run(Path(out), resume=resume) as folder, torch.random.fork_rng():
+    with open_run(Path(out), resume=resume) as folder, torch.random.fork_rng(), cpu_threads(recipe.threads):
         run = _Run(folder, model, data, recipe, torch.device(device), workers)
         with listen(lambda: run.kept_step) as stop:
             remarks = run.restore() if resume else run.begin()

@@ -1,6 +1,7 @@
 """A network with weights: from a run folder, a checkpoint or a .safetensors file."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -90,16 +91,17 @@ def checkpoint_of(path: Path) -> Path:
     """The checkpoint that a path means: itself, or the best one of a run folder.
 
     Raises:
-        UsageError: for a file of weights, which says nothing of classes and preprocessing.
+        UsageError: for a file.
         StorageError: if there is no checkpoint, or the run's pointer to it is damaged.
         UnsafeError: for a pickle.
     """
     if not path.exists():
         raise StorageError(f"there is no {path}", do="give the folder of a run or of a checkpoint")
     if path.is_file():
-        read_tensors(path)
+        with suppress(StorageError):
+            read_tensors(path)
         raise UsageError(
-            f"{path} has weights, but says nothing of classes and preprocessing",
+            f"{path} is a file, which cannot say what its classes and its preprocessing are",
             do="give the folder of a run or of a checkpoint",
         )
     if (path / CARD).is_file():

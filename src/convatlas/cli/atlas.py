@@ -1,0 +1,115 @@
+"""A network's record and its measured table side by side, as JSON values and as text."""
+
+from dataclasses import asdict
+from typing import Any
+
+from convatlas.analysis.summary import Row, Summary, summarize
+from convatlas.cli.output import print_line, print_table, print_text
+from convatlas.models import create_model, get_variant
+from convatlas.models.variant import Published, PublishedRow
+
+
+def listed(name: str) -> dict[str, Any]:
+    """A network's entry in `convatlas list --json`."""
+    variant = get_variant(name)
+    summary = _measured(name)
+    return {
+        "name": name,
+        "family": variant.family,
+        "year": variant.paper.year,
+        "params": summary.params,
+        "macs": summary.macs,
+        "input_size": list(variant.input_size),
+        "min_size": variant.min_size,
+        "paper": variant.paper.title,
+        "summary": variant.summary,
+    }
+
+
+def shown(name: str) -> dict[str, Any]:
+    """What `convatlas show --json` prints."""
+    variant = get_variant(name)
+    summary = _measured(name)
+    published = variant.published.rows if variant.published is not None else {}
+    rows = [
+        row.as_json() | {"published": asdict(published[row.name]) if row.name in published else None}
+        for row in summary.rows
+    ]
+    return {
+        "name": name,
+        "params": summary.params,
+        "macs": summary.macs,
+        "connections": summary.connections,
+        "deviations": [{"tag": deviation.tag, "text": deviation.text} for deviation in variant.deviations],
+        "rows": rows,
+    }
+
+
+def print_shown(name: str) -> None:
+    """Print a network's rows, then the same rows beside the paper's numbers, then where ours departs."""
+    variant, summary = get_variant(name), _measured(name)
+    paper = variant.paper
+    print_text(f"{name}: {variant.summary}")
+    print_text(f'{paper.authors}, "{paper.title}", {paper.venue}, {paper.year}, {paper.identifier}')
+    print_line()
+    size = _number(summary.input_size)
+    print_table(
+        ("row", "output", "parameters", "MACs", "sees", "layers"),
+        [("input", size, "", "", "", ""), *map(_layers, summary.rows), _total(summary)],
+        left=("layers",),
+    )
+    if variant.published is not None:
+        print_line()
+        _print_published(summary, variant.published)
+    if variant.deviations:
+        print_line()
+    for deviation in variant.deviations:
+        print_text(f"[{deviation.tag}] {deviation.text}")
+
+
+def _measured(name: str) -> Summary:
+    return summarize(create_model(name, device="meta"), get_variant(name).input_size)
+
+
+def _layers(row: Row) -> tuple[str, ...]:
+    sees = f"{row.receptive_field}x{row.receptive_field}"
+    return row.name, _number(row.output), f"{row.params:,}", f"{row.macs:,}", sees, row.kind
+
+
+def _total(summary: Summary) -> tuple[str, ...]:
+    return "total", "", f"{summary.params:,}", f"{summary.macs:,}", "", ""
+
+
+def _print_published(summary: Summary, published: Published) -> None:
+    print_text(f"Ours beside the paper's, {published.source}:")
+    print_line()
+    rows = [
+        _beside(row.name, PublishedRow(row.output, row.params, row.connections), published.rows[row.name])
+        for row in summary.rows
+        if row.name in published.rows
+    ]
+    totals = PublishedRow(None, summary.params, summary.connections)
+    rows.append(_beside("total", totals, PublishedRow(None, published.params, published.connections)))
+    headings = ("row", "output", "paper", "parameters", "paper", "connections", "paper", "verdict")
+    print_table(headings, rows, left=("verdict",))
+    if published.results:
+        print_line()
+    for result in published.results:
+        print_text(f"The paper's {result.measure}: {result.error} % ({result.source})")
+
+
+def _beside(name: str, ours: PublishedRow, theirs: PublishedRow) -> tuple[str, ...]:
+    pairs = [
+        (ours.output, theirs.output),
+        (ours.params, theirs.params),
+        (ours.connections, theirs.connections),
+    ]
+    known = [(here, there) for here, there in pairs if there is not None]
+    verdict = ("same" if all(here == there for here, there in known) else "differs") if known else ""
+    return name, *(_number(value) for pair in pairs for value in pair), verdict
+
+
+def _number(value: int | tuple[int, ...] | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,}" if isinstance(value, int) else "x".join(map(str, value))

@@ -1,0 +1,92 @@
+"""What `convatlas train` is to do, from what was typed: a new run, or one to go on with."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from convatlas.errors import StorageError, UsageError
+from convatlas.models import get_variant
+from convatlas.recipes import RECIPES, get_recipe
+from convatlas.train.folder import RunFolder
+from convatlas.train.recipe import Recipe
+
+RUNS = Path("runs")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A network, its data, how to train it and where the run is kept."""
+
+    name: str
+    data: str
+    recipe: Recipe
+    out: Path
+
+
+def new_plan(name: str | None, data: str | None, recipe: str | None, settings: Sequence[str], out: Path | None) -> Plan:
+    """A run that starts.
+
+    Args:
+        name: the network; lenet5 by default.
+        data: what a DATA argument means; mnist5k by default.
+        recipe: a recipe's name or TOML file; the network's own by default.
+        settings: changes of the recipe, as in `optimizer.lr=0.1`.
+        out: the run folder; by default a new one that is named after network and data.
+
+    Raises:
+        UsageError: for a name, key or value that is not allowed.
+    """
+    name, data = name or "lenet5", data or "mnist5k"
+    least = get_variant(name).min_size
+    chosen = get_recipe(recipe or (name if name in RECIPES else "lenet5_modern")).with_settings(settings)
+    _, height, width = chosen.preprocess.input_size
+    if min(height, width) < least:
+        side = least - 2 * chosen.preprocess.padding
+        raise UsageError(
+            f"{name} needs at least {least}x{least} pixels, the recipe gives {height}x{width}",
+            do=f"--set preprocess.size=[{side},{side}], or more",
+        )
+    return Plan(name, data, chosen, out or _new_folder(name, data))
+
+
+def resumed_plan(
+    name: str | None, data: str | None, recipe: str | None, settings: Sequence[str], out: Path | None
+) -> Plan:
+    """A run that goes on as it was begun; name and data may be repeated, not changed.
+
+    Raises:
+        UsageError: if there is no such run, it is finished, or something else was asked for.
+        StorageError: if its files are damaged.
+    """
+    if out is None:
+        raise UsageError("--resume needs the run's folder", do="add --out FOLDER")
+    if recipe or settings:
+        raise UsageError(
+            "a resumed run keeps its recipe", do="leave out --recipe and --set, or give a new --out without --resume"
+        )
+    folder = RunFolder(out)
+    if not folder.is_started:
+        raise UsageError(
+            f"{out} holds no run to go on with", do="leave out --resume, or give the run's folder with --out"
+        )
+    if folder.is_finished:
+        raise UsageError(
+            f"the run in {out} is finished", do="use it with convatlas predict, or give a new --out without --resume"
+        )
+    before = folder.read_json("run.json")
+    network = before.get("network")
+    begun = (network.get("name") if isinstance(network, dict) else None), before.get("data")
+    for given, key, value in zip((name, data), ("network", "data"), begun, strict=True):
+        if not isinstance(value, str):
+            raise StorageError(f"{out / 'run.json'} is damaged ({key}: {value!r})", do="give a new --out")
+        if given is not None and given != value:
+            raise UsageError(
+                f"the run in {out} has the {key} {value}, not {given}", do=f"leave out {given}, or give a new --out"
+            )
+    return Plan(str(begun[0]), str(begun[1]), Recipe.from_file(out / "recipe.toml"), out)
+
+
+def _new_folder(name: str, data: str) -> Path:
+    stem = f"{name}-{Path(data).resolve().name or 'data'}"
+    return next(path for k in itertools.count(1) if not (path := RUNS / f"{stem}-{k}").exists())

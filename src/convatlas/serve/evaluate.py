@@ -1,0 +1,84 @@
+"""A trained network's errors on a data set: `evaluate`."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from convatlas.data.images import Data, Images
+from convatlas.data.source import load_data
+from convatlas.errors import DataError, StorageError
+from convatlas.serve.predictor import load
+from convatlas.train.folder import RunFolder
+from convatlas.train.metrics import Evaluation
+
+_NAMES_SHOWN = 5
+
+
+def evaluate(
+    run: str | Path,
+    data: str | Path | None = None,
+    *,
+    device: torch.device | str = "cpu",
+    offline: bool = False,
+    on_corrupt: Literal["error", "skip"] = "error",
+    on_note: Callable[[str], object] = lambda note: None,
+) -> Evaluation:
+    """Classify the test images of a data set.
+
+    Args:
+        run: a run folder or a checkpoint.
+        data: what a DATA argument means; by default the data that the run was trained on.
+        device: where to classify.
+        offline: never download.
+        on_corrupt: what to do with a folder's images that cannot be decoded.
+        on_note: called with each remark on the data.
+
+    Raises:
+        UsageError: for a device or a data set that is not there.
+        DataError: for data that cannot be used, or whose classes are not the network's. Classes are matched by name.
+        StorageError: for a folder that holds no checkpoint, or a damaged one.
+    """
+    predictor = load(run, device=device)
+    source = trained_on(Path(run)) if data is None else data
+    loaded = load_data(source, predictor.preprocess, offline=offline, on_corrupt=on_corrupt)
+    for note in loaded.notes:
+        on_note(note)
+    return predictor.evaluate(relabelled(loaded, predictor.classes))
+
+
+def trained_on(run: Path) -> str:
+    """The DATA argument that a run was trained on.
+
+    Args:
+        run: the run folder, or a checkpoint in it.
+
+    Raises:
+        StorageError: if the folder is not a run's.
+    """
+    folder = next((place for place in (run, run.resolve().parent.parent) if (place / "run.json").is_file()), None)
+    if folder is None:
+        raise StorageError(f"{run} does not say what it was trained on", do="name the data after it")
+    data = RunFolder(folder).read_json("run.json").get("data")
+    if not isinstance(data, str):
+        raise StorageError(f"{folder / 'run.json'} is damaged (data: {data!r})", do="name the data after the run")
+    return data
+
+
+def relabelled(data: Data, classes: tuple[str, ...]) -> Images:
+    """A data set's test images with the labels of a network; classes are matched by name.
+
+    Raises:
+        DataError: if the data set has a class that the network does not know.
+    """
+    extra = [name for name in data.classes if name not in classes]
+    if extra:
+        shown = ", ".join(f'"{name}"' for name in extra[:_NAMES_SHOWN])
+        more = f" and {len(extra) - _NAMES_SHOWN} more" if len(extra) > _NAMES_SHOWN else ""
+        raise DataError(
+            f"{data.name} has classes that the network does not know: {shown}{more}",
+            do=f"use data with its classes ({', '.join(classes[:10])}{', ...' if len(classes) > 10 else ''})",
+        )
+    indices = torch.tensor([classes.index(name) for name in data.classes])
+    return Images(data.test.pixels, indices[data.test.labels], data.test.names)

@@ -33,6 +33,25 @@ def network():
     return create_model("lenet5_modern")
 
 
+def usual_network():
+    """The same network with the same weights, as it is usually written."""
+    import torch
+    from torch import nn
+
+    ours = network()
+    usual = nn.Sequential(
+        nn.Conv2d(1, 6, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(16, 120, 5), nn.ReLU(), nn.Flatten(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
+    )  # fmt: skip
+    with torch.no_grad():
+        for theirs, parameter in zip(usual.parameters(), ours.parameters(), strict=True):
+            theirs.copy_(parameter)
+        images = torch.rand(8, 1, 32, 32)
+        if not torch.allclose(usual(images), ours(images), atol=1e-5):
+            raise SystemExit("the two networks are not the same")
+    return usual
+
+
 def optimizer(model):
     import torch
 
@@ -54,7 +73,7 @@ def plain(steps: int) -> float:
 
     data = mnist()
     images, labels = DIGITS.to_input(data.train.pixels), data.train.labels
-    model = network()
+    model = usual_network()
     optim = optimizer(model)
     started = time.perf_counter()
     for items in torch.randperm(len(images)).split(BATCH)[:steps]:
@@ -77,7 +96,7 @@ def loader(steps: int, workers: int, root: str) -> float:
     images = torch.utils.data.DataLoader(
         datasets.MNIST(root, transform=change), BATCH, shuffle=True, num_workers=workers
     )
-    model = network()
+    model = usual_network()
     optim = optimizer(model)
     started = time.perf_counter()
     for step, (inputs, labels) in enumerate(images):

@@ -46,9 +46,8 @@ def test_a_shared_weight_adds_up_its_connections():
     blocks = [[0, 1, 4, 5], [2, 3, 6, 7]]
     h_a = [slope(0.3 * sum(b) / 8 + 0.1) ** 2 * 2 for b in blocks]
     found = diagonal_curvature(network, maximum_likelihood, x, torch.tensor([0]))
-    assert found[0].item() == pytest.approx(
-        sum(h * sum((v / 8) ** 2 for v in b) for h, b in zip(h_a, blocks, strict=True))
-    )
+    squares = [sum((v / 8) ** 2 for v in b) for b in blocks]
+    assert found[0].item() == pytest.approx(sum(h * s for h, s in zip(h_a, squares, strict=True)))
     assert found[1].item() == pytest.approx(sum(h_a))
 
 
@@ -62,7 +61,7 @@ def test_step_is_eta_over_mu_plus_curvature():
 
 
 def test_first_steps_of_lenet5_lie_where_the_paper_has_them():
-    """Section III-B: during the first pass the effective steps were between about 7e-5 and 0.016 (eta 5e-4, mu 0.02)."""
+    """Section III-B: during the first pass the steps were between about 7e-5 and 0.016 (eta 5e-4, mu 0.02)."""
     torch.manual_seed(0)
     network = create_model("lenet5")
     train = load_data("mnist5k", DIGITS).train

@@ -84,6 +84,9 @@ class Preprocess(BaseModel):
 
     def normalise(self, pixels: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Scale pixel values 0 to 255 (N, C, H, W) to input values."""
+        if len(self.mean) == len(self.std) == 1:
+            # Numbers instead of tensors: a small batch is not kept waiting for them.
+            return torch.mul(pixels.to(dtype), 1 / (255 * self.std[0])).sub_(self.mean[0] / self.std[0])
         mean = torch.tensor(self.mean, dtype=dtype, device=pixels.device).view(-1, 1, 1)
         std = torch.tensor(self.std, dtype=dtype, device=pixels.device).view(-1, 1, 1)
         return torch.addcmul(-mean / std, pixels.to(dtype), 1 / (255 * std))

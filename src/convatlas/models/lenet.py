@@ -201,10 +201,11 @@ class LeNet5Modern(Network):
 
     def __init__(self, num_classes: int, in_channels: int) -> None:
         super().__init__()
-        self.C1 = nn.Sequential(nn.Conv2d(in_channels, 6, 5), nn.ReLU())
-        self.S2 = nn.MaxPool2d(2)
-        self.C3 = nn.Sequential(nn.Conv2d(6, 16, 5), nn.ReLU())
-        self.S4 = nn.MaxPool2d(2)
+        # ReLU and max pooling commute; after the pooling there is a quarter of the units left to rectify.
+        self.C1 = nn.Conv2d(in_channels, 6, 5)
+        self.S2 = nn.Sequential(nn.MaxPool2d(2), nn.ReLU())
+        self.C3 = nn.Conv2d(6, 16, 5)
+        self.S4 = nn.Sequential(nn.MaxPool2d(2), nn.ReLU())
         self.C5 = nn.Sequential(nn.Conv2d(16, 120, 5), nn.ReLU())
         self.F6 = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(120, 84), nn.ReLU())
         self.output = nn.Linear(84, num_classes)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from convatlas.data.hashing import seed_of
 from convatlas.data.loader import Batch, Loader
 from convatlas.errors import NonFiniteError
+from convatlas.train.fast_layers import fast_layers
 from convatlas.train.levenberg_marquardt import DiagonalLevenbergMarquardt, diagonal_curvature
 from convatlas.train.losses import criterion
 from convatlas.train.metrics import Evaluation
@@ -104,10 +105,12 @@ def fit(
         batches = train.shuffled(
             seed=recipe.seed, epoch=progress.epoch, distortion=recipe.distortion, first=progress.batch
         )
-        for batch in batches:
-            rate = recipe.optimizer.lr * factor(recipe.schedule, step=progress.step, steps=steps, epoch=progress.epoch)
-            loss = _step(state, batch, compute_loss, rate, recipe)
-            yield StepDone(progress.step, progress.epoch, steps, loss, progress.wrong / progress.seen, progress.seen)
+        with fast_layers(state.model):
+            for batch in batches:
+                scale = factor(recipe.schedule, step=progress.step, steps=steps, epoch=progress.epoch)
+                loss = _step(state, batch, compute_loss, scale * recipe.optimizer.lr, recipe)
+                error = progress.wrong / progress.seen
+                yield StepDone(progress.step, progress.epoch, steps, loss, error, progress.seen)
         seconds = time.perf_counter() - started
         try:
             evaluation = classify(state.evaluated, validation, stop_requested=stop_requested)

@@ -66,7 +66,7 @@ def lenet5_modern() -> Recipe:
     """The default for `lenet5_modern`: AdamW, cross entropy, distorted digits."""
     return Recipe(
         name="lenet5_modern",
-        epochs=30,
+        epochs=24,
         batch_size=128,
         ema=0.999,
         optimizer=AdamW(lr=0.003),
@@ -81,7 +81,7 @@ def fashion() -> Recipe:
     """For Fashion-MNIST: small shifts and mirrored images."""
     return Recipe(
         name="fashion",
-        epochs=40,
+        epochs=30,
         batch_size=128,
         ema=0.999,
         optimizer=AdamW(lr=0.003),

@@ -26,8 +26,8 @@ check: .venv/dev
 	$(BIN)/mkdocs build --strict --quiet
 
 bench: .venv/dev
-	$(BIN)/python benchmarks/small_images.py
-	$(BIN)/python benchmarks/import_time.py
+	$(BIN)/python benchmarks/small_images.py --json docs/speed/small_images.json
+	$(BIN)/python benchmarks/import_time.py --json docs/speed/import_time.json
 
 figures: .venv/dev
 	$(BIN)/python benchmarks/figures.py

@@ -35,6 +35,7 @@ def main() -> None:
     if arguments.json:
         row = {"benchmark": "import convatlas against import torch, torchvision", "ours": round(ours, 2)}
         row |= {"peer": round(peer, 2), "unit": "s", "ratio": round(peer / ours, 2)}
+        arguments.json.parent.mkdir(exist_ok=True)
         arguments.json.write_text(
             json.dumps([row | {"machine": f"{os.cpu_count()} cores, {platform.machine()}"}], indent=2)
         )

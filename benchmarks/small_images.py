@@ -227,6 +227,7 @@ def main() -> None:
     print(f"{'evaluation of 10,000 images':40} {'':10}   ours {evaluated:.2f} s")
     if arguments.json:
         evaluation_row = {"benchmark": "evaluation of 10,000 images", "ours": round(evaluated, 2), "unit": "s"}
+        arguments.json.parent.mkdir(exist_ok=True)
         arguments.json.write_text(json.dumps([*rows, evaluation_row | {"machine": machine}], indent=2) + "\n")
 
 

@@ -34,11 +34,15 @@ def _percent(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f} %"
 
 
+def _or_dash(row: dict[str, Any], key: str) -> str:
+    return f"{row[key]:g}" if key in row else "–"
+
+
 def speed() -> str:
     """Ratios that `make bench` measured."""
-    rows = _rows("speed.json")
+    rows = [row for path in sorted((DOCS / "speed").glob("*.json")) for row in _rows(f"speed/{path.name}")]
     if not rows:
         return "No timings are kept with this version. `make bench` measures them."
-    lines = [(r["benchmark"], f"{r['ours']:g}", f"{r['peer']:g}", r["unit"], f"{r['ratio']:.2f}") for r in rows]
+    lines = [(r["benchmark"], f"{r['ours']:g}", _or_dash(r, "peer"), r["unit"], _or_dash(r, "ratio")) for r in rows]
     machines = "; ".join(dict.fromkeys(str(r["machine"]) for r in rows))
     return f"{table('benchmark|ours:|peer:|unit|ratio:', lines)}\nMeasured on {machines}."

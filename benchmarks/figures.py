@@ -1,14 +1,16 @@
 """The test errors in the documentation: train each row with three seeds and write `docs/figures.json`.
 
-`python benchmarks/figures.py [--only NAME ...] [--seeds N]`. A row that is measured again replaces the old one.
+`python benchmarks/figures.py [--only NAME ...] [--seeds N] [--jobs N]`. A row that is measured again replaces the old one.
 """
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,30 +43,36 @@ FIGURES = (
 )
 
 
-def measure(figure: Figure, seeds: int) -> dict[str, object]:
-    results = []
-    for seed in range(seeds):
-        with tempfile.TemporaryDirectory() as folder:
-            command = [sys.executable, "-m", "convatlas", *figure.command(seed), "--out", f"{folder}/run", "--json"]
-            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-            results.append(json.loads(done.stdout))
-            environment = json.loads(Path(f"{folder}/run/environment.json").read_text())
-        print(f"{figure.name} seed {seed}: {100 * results[-1]['test']['top1_error']:.2f} %, "
-              f"{results[-1]['seconds'] / 60:.1f} min", flush=True)  # fmt: skip
+def train(figure: Figure, seed: int, threads: int) -> dict[str, object]:
+    """One run's result.json, with the environment that it wrote down."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "convatlas", *figure.command(seed), "--out", f"{folder}/run", "--json"]
+        environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
+        result = json.loads(done.stdout)
+        result["environment"] = json.loads(Path(f"{folder}/run/environment.json").read_text())
+    error, minutes = 100 * result["test"]["top1_error"], result["seconds"] / 60
+    print(f"{figure.name} seed {seed}: {error:.2f} %, {minutes:.1f} min", flush=True)
+    return result
+
+
+def row(figure: Figure, results: list[dict[str, object]], threads: int) -> dict[str, object]:
     errors = [round(100 * result["test"]["top1_error"], 2) for result in results]
+    environment = results[0]["environment"]
+    cores = "1 core" if threads == 1 else f"{threads} cores"
     return {
         "name": figure.name,
         "network": figure.network,
         "data": figure.data,
         "recipe": figure.recipe,
         "command": " ".join(["convatlas", *figure.command(0)]),
-        "seeds": seeds,
+        "seeds": len(results),
         "epochs": results[0]["epochs"],
         "errors_percent": errors,
         "median_error_percent": round(statistics.median(errors), 2),
         "published_percent": figure.published,
         "minutes": round(max(result["seconds"] for result in results) / 60, 1),
-        "machine": f"{environment['cores']} cores, {environment['processor']}, torch {environment['torch']}",
+        "machine": f"{cores} of {environment['processor']}, torch {environment['torch']}",
     }
 
 
@@ -72,14 +80,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=[figure.name for figure in FIGURES])
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--jobs", type=int, default=1, help="runs at the same time, each with its share of the cores")
     arguments = parser.parse_args()
-    rows = {row["name"]: row for row in json.loads(OUTPUT.read_text())} if OUTPUT.exists() else {}
-    for figure in FIGURES:
-        if arguments.only and figure.name not in arguments.only:
-            continue
-        rows[figure.name] = measure(figure, arguments.seeds)
-        kept = [rows[f.name] for f in FIGURES if f.name in rows]
-        OUTPUT.write_text(json.dumps(kept, indent=2) + "\n")
+    chosen = [figure for figure in FIGURES if not arguments.only or figure.name in arguments.only]
+    threads = max(1, (os.cpu_count() or 1) // arguments.jobs)
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        runs = {f: [pool.submit(train, f, seed, threads) for seed in range(arguments.seeds)] for f in chosen}
+        for figure, started in runs.items():
+            measured = row(figure, [run.result() for run in started], threads)
+            rows = {r["name"]: r for r in json.loads(OUTPUT.read_text())} if OUTPUT.exists() else {}
+            rows[figure.name] = measured
+            OUTPUT.write_text(json.dumps([rows[f.name] for f in FIGURES if f.name in rows], indent=2) + "\n")
 
 
 if __name__ == "__main__":

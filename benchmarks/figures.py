@@ -1,6 +1,7 @@
 """The test errors in the documentation: train each row with three seeds and write `docs/figures.json`.
 
-`python benchmarks/figures.py [--only NAME ...] [--seeds N] [--jobs N]`. A row that is measured again replaces the old one.
+`python benchmarks/figures.py [--only NAME ...] [--seeds N] [--jobs N]`.
+A row that is measured again replaces the old one.
 """
 
 import argparse

@@ -65,10 +65,8 @@ def main(arguments: Sequence[str]) -> int:
         return _fail(_usage_error(error, arguments))
     except ConvAtlasError as error:
         return _fail(error)
-    except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("stopped\n")
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):
+        # SystemExit is typer's answer to a broken pipe: whoever read the output has enough of it.
         return 0
     except OSError as error:
         place = f" {error.filename}" if error.filename else ""
@@ -79,6 +77,9 @@ def main(arguments: Sequence[str]) -> int:
         return _fail(
             OutOfMemoryError("memory ran out", do="use a smaller batch with --set batch_size=N, or smaller images")
         )
+    if result == EXIT_INTERRUPTED:
+        # What typer makes of Ctrl-C.
+        sys.stderr.write("stopped\n")
     return result if isinstance(result, int) else 0
 
 

@@ -56,7 +56,10 @@ def _has_light_ground(image: Image.Image) -> bool:
         return level > _WHITE
     # Paper in shade may be darker than a blackboard in the sun: only the figure tells which is which.
     rise = pixels - _at(_ground(pixels), pixels.shape)
-    return bool(-rise.min() > rise.max())
+    darker, lighter = -float(rise.min()), float(rise.max())
+    if max(darker, lighter) > 2 * min(darker, lighter):
+        return darker > lighter
+    return level >= 128
 
 
 def isolate(image: Image.Image, size: tuple[int, int]) -> Image.Image:
@@ -105,8 +108,8 @@ def _pixels(image: Image.Image) -> _Grey:
 
 def _ground(pixels: _Grey) -> _Grey:
     """Coefficients of the quadratic surface of the ground, which the figure does not bend."""
-    step = max(1, max(pixels.shape) // 64)
-    values = pixels[step // 2 :: step, step // 2 :: step]
+    rows, columns = (np.linspace(0, length - 1, min(length, 64)).astype(int) for length in pixels.shape)
+    values = pixels[np.ix_(rows, columns)]
     y, x = (np.linspace(-1, 1, length, dtype=np.float32) for length in values.shape)
     # From the outer quarter inwards: a large figure in the middle would bend the first surface.
     kept = (np.maximum(np.abs(y)[:, None], np.abs(x)) > 0.75).reshape(-1)
@@ -115,7 +118,7 @@ def _ground(pixels: _Grey) -> _Grey:
         surface, *_ = np.linalg.lstsq(terms[kept], values[kept], rcond=None)
         distance = np.abs(values - terms @ surface)
         kept = distance <= max(1.0, 3 * _SIGMA * float(np.median(distance)))
-    return surface.astype(np.float32)
+    return np.asarray(surface, dtype=np.float32)
 
 
 def _terms(y: _Grey, x: _Grey) -> _Grey:

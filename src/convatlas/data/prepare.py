@@ -1,6 +1,7 @@
 """Bring many images to the stored form, in threads and within the machine's memory."""
 
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -36,8 +37,12 @@ def prepare_all(
     check_memory(count, preprocess)
     pixels = torch.zeros((count, preprocess.channels, *preprocess.size), dtype=torch.uint8)
 
+    given_up = threading.Event()
+
     def work(start: int) -> None:
         for index in range(start, min(start + _CHUNK, count)):
+            if given_up.is_set():
+                return
             image = image_at(index)
             if image is not None:
                 pixels[index] = preprocess.prepare(image)
@@ -47,6 +52,8 @@ def prepare_all(
         for _ in pool.map(work, range(0, count, _CHUNK)):
             pass
     finally:
+        # After Ctrl-C the images of a started task, which may be large, are not waited for.
+        given_up.set()
         pool.shutdown(cancel_futures=True)
     return pixels
 

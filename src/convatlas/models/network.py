@@ -1,6 +1,7 @@
 """What every network of the atlas has in common: its children are the rows of the paper's table, in order."""
 
 from dataclasses import asdict, dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -27,9 +28,13 @@ class Network(nn.Module):
 
     A subclass assigns the rows as children, in the table's order and under the paper's names; the last one is the
     classifier. `create_model` fills in `description`.
+
+    Attributes:
+        off_path: names of children that are no rows, such as heads that only training uses.
     """
 
     description: Description | None = None
+    off_path: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,17 +43,17 @@ class Network(nn.Module):
     @property
     def rows(self) -> tuple[str, ...]:
         """Names of the table's rows, in order."""
-        return tuple(name for name, _ in self.named_children())
+        return tuple(name for name, _ in self._path())
 
     @property
     def classifier(self) -> nn.Module:
         """The last layer."""
-        return list(self.children())[-1]
+        return self._path()[-1][1]
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, num_classes) of images (N, C, H, W); the largest wins."""
         x = images
-        for row in self.children():
+        for _, row in self._path():
             x = row(x)
         return x
 
@@ -57,9 +62,12 @@ class Network(nn.Module):
         _check_input(self, (images,))
         outputs: dict[str, Tensor] = {}
         x = images
-        for name, row in self.named_children():
+        for name, row in self._path():
             x = outputs[name] = row(x)
         return outputs
+
+    def _path(self) -> list[tuple[str, nn.Module]]:
+        return [(name, child) for name, child in self.named_children() if name not in self.off_path]
 
 
 def _check_input(network: nn.Module, inputs: tuple[Tensor, ...]) -> None:

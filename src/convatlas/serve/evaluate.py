@@ -43,9 +43,10 @@ def evaluate(
     predictor = load(run, device=device)
     source = trained_on(Path(run)) if data is None else data
     loaded = load_data(source, predictor.preprocess, offline=offline, on_corrupt=on_corrupt)
+    images = relabelled(loaded, predictor.classes)
     for note in loaded.notes:
         on_note(note)
-    return predictor.evaluate(relabelled(loaded, predictor.classes))
+    return predictor.evaluate(images)
 
 
 def trained_on(run: Path) -> str:

@@ -76,8 +76,12 @@ def _paper_table(summary: Summary, published: Published | None) -> str:
     return f"{source}\n\n{table('row|output:|parameters:|connections:|the paper prints|', lines)}"
 
 
+def _side(size: int | None) -> str:
+    return "–" if size is None else f"{size}×{size}"
+
+
 def _cost_table(summary: Summary) -> str:
-    rows = [(r.name, r.kind, f"{r.macs:,}", f"{r.receptive_field}×{r.receptive_field}", r.stride) for r in summary.rows]
+    rows = [(r.name, r.kind, f"{r.macs:,}", _side(r.receptive_field), r.stride or "–") for r in summary.rows]
     return (
         "Multiply-adds (MACs) of convolutions and linear layers for one image, and the square of the input that one "
         f"output value sees.\n\n{table('row|layers|MACs:|sees:|stride:', rows)}\n{summary.macs:,} MACs in all."

@@ -1,6 +1,7 @@
 """What holds for every network of the atlas."""
 
 import copy
+import inspect
 
 import pytest
 import torch
@@ -10,11 +11,20 @@ from convatlas.errors import UsageError
 from convatlas.models import VARIANTS, create_model, get_variant, list_models
 
 NAMES = list(VARIANTS)
+SMALL = 2_000_000
+
+
+def parameters(name: str) -> int:
+    return sum(p.numel() for p in create_model(name, device="meta").parameters())
+
+
+# What is really computed takes minutes for the large ones: theirs are long proofs.
+COMPUTED = [name if parameters(name) < SMALL else pytest.param(name, marks=pytest.mark.full) for name in NAMES]
 
 
 def images(name: str, count: int = 2, channels: int | None = None) -> torch.Tensor:
-    in_channels, height, width = get_variant(name).input_size
-    return torch.randn(count, channels or in_channels, height, width)
+    least = get_variant(name).min_size
+    return torch.randn(count, channels or get_variant(name).input_size[0], least, least)
 
 
 def test_list_names_every_network():
@@ -24,33 +34,35 @@ def test_list_names_every_network():
     assert list_models(year=1066) == []
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", COMPUTED)
 def test_forward_gives_finite_logits(name):
-    assert torch.isfinite(create_model(name)(images(name))).all()
+    assert torch.isfinite(create_model(name).eval()(images(name))).all()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", COMPUTED)
 def test_backward_reaches_every_parameter(name):
     network = create_model(name)
-    network(images(name, 4)).square().sum().backward()
-    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
+    in_channels, height, width = get_variant(name).input_size
+    network(torch.randn(4, in_channels, height, width)).square().sum().backward()
+    rows = [network.get_submodule(row) for row in network.rows]
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for row in rows for p in row.parameters())
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", COMPUTED)
 @pytest.mark.parametrize(("num_classes", "in_channels"), [(2, 1), (10, 3), (37, 4)])
 def test_classes_and_channels_are_arguments(name, num_classes, in_channels):
-    network = create_model(name, num_classes=num_classes, in_channels=in_channels)
+    network = create_model(name, num_classes=num_classes, in_channels=in_channels).eval()
     assert network(images(name, 2, in_channels)).shape == (2, num_classes)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", COMPUTED)
 def test_rows_are_the_children_and_end_with_the_classifier(name):
-    network = create_model(name)
+    network = create_model(name).eval()
     x = images(name)
     features = network.features(x)
     assert tuple(features) == network.rows == get_variant(name).rows
     assert torch.equal(list(features.values())[-1], network(x))
-    assert network.classifier is list(network.children())[-1]
+    assert network.classifier is network.get_submodule(network.rows[-1])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -60,39 +72,37 @@ def test_rows_have_the_published_output_sizes(name):
         # A variant without a table of its own has to be declared as a departure.
         assert get_variant(name).deviations
         return
-    features = create_model(name, device="meta").features(images(name).to("meta"))
-    assert {row: tuple(features[row].shape[1:]) for row in published.rows} == {
-        row: numbers.output for row, numbers in published.rows.items()
-    }
+    features = create_model(name, device="meta").features(torch.empty(1, *get_variant(name).input_size, device="meta"))
+    printed = {row: numbers.output for row, numbers in published.rows.items() if numbers.output is not None}
+    assert {row: tuple(features[row].shape[1:]) for row in printed} == printed
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_declared_deviations_are_marked_at_their_lines(name):
     variant = get_variant(name)
-    module = __import__(variant.build.__module__, fromlist=["_"])
-    source = (module.__loader__).get_source(module.__name__)
+    source = inspect.getsource(inspect.getmodule(getattr(variant.build, "func", variant.build)))
     for deviation in variant.deviations:
         assert deviation.text
         assert source.count(f"[{deviation.tag}]") >= 2, deviation.tag
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", COMPUTED)
 def test_smallest_size_works_and_one_less_is_refused_in_words(name):
     least = get_variant(name).min_size
-    network = create_model(name)
+    network = create_model(name).eval()
     channels = get_variant(name).input_size[0]
     assert network(torch.zeros(1, channels, least, least)).shape == (1, get_variant(name).num_classes)
     with pytest.raises(UsageError, match=f"{name} needs at least {least}x{least} pixels, got {least - 1}x{least}"):
         network(torch.zeros(1, channels, least - 1, least))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", COMPUTED)
 def test_larger_and_oblong_inputs_work(name):
     channels, height, width = get_variant(name).input_size
-    assert torch.isfinite(create_model(name)(torch.randn(1, channels, height + 9, width + 20))).all()
+    assert torch.isfinite(create_model(name).eval()(torch.randn(1, channels, height + 9, width + 20))).all()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", COMPUTED)
 def test_same_seed_same_network(name):
     torch.manual_seed(3)
     first = create_model(name)
@@ -109,7 +119,7 @@ def test_meta_device_needs_no_memory(name):
     assert all(t.is_meta for t in [*network.parameters(), *network.buffers()])
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", COMPUTED)
 def test_batch_of_eight_equals_eight_singles(name):
     network = create_model(name).eval()
     x = images(name, 8)
@@ -117,7 +127,7 @@ def test_batch_of_eight_equals_eight_singles(name):
     assert (together - alone).abs().max() <= 1e-5 * together.abs().max()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", COMPUTED)
 def test_copies_traces_and_layouts_agree(name):
     network = create_model(name).eval()
     x = images(name)
@@ -130,9 +140,9 @@ def test_copies_traces_and_layouts_agree(name):
         assert (other(x) - expected).abs().max() <= tolerance
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", COMPUTED)
 def test_bfloat16(name):
-    assert create_model(name).to(torch.bfloat16)(images(name).to(torch.bfloat16)).dtype == torch.bfloat16
+    assert create_model(name).eval().to(torch.bfloat16)(images(name).to(torch.bfloat16)).dtype == torch.bfloat16
 
 
 def test_unknown_name_gives_the_nearest():

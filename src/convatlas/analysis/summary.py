@@ -22,8 +22,8 @@ class Row:
         params: trainable parameters.
         macs: multiply-adds of convolutions and linear layers for one image.
         connections: uses of a weight or a bias for one image.
-        receptive_field: side of what one unit sees, in pixels of the input.
-        stride: distance of neighbouring units, in pixels of the input.
+        receptive_field: side of what one unit sees, in pixels of the input; None behind branches.
+        stride: distance of neighbouring units, in pixels of the input; None behind branches.
     """
 
     name: str
@@ -32,8 +32,8 @@ class Row:
     params: int
     macs: int
     connections: int
-    receptive_field: int
-    stride: int
+    receptive_field: int | None
+    stride: int | None
 
     def as_json(self) -> dict[str, Any]:
         """The row as JSON values."""
@@ -76,12 +76,16 @@ def summarize(model: nn.Module, input_size: tuple[int, int, int]) -> Summary:
     meta = {name: t.to("meta") for name, t in [*model.named_parameters(), *model.named_buffers()]}
     rows: list[Row] = []
     handles = []
-    field = Field()
+    field: Field | None = Field()
+    latest: Tensor | None = None
     seen: list[tuple[nn.Module, Tensor]] = []
 
     def leaf_done(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        nonlocal field
-        field = field.after(layer, inputs[0])
+        nonlocal field, latest
+        # The arithmetic holds along a chain: from the first layer that takes something else on, it is not known.
+        in_chain = latest is None or inputs[0] is latest
+        field = field.after(layer, inputs[0]) if field is not None and in_chain else None
+        latest = output
         seen.append((layer, output))
 
     def row_done(name: str, child: nn.Module, output: Tensor) -> None:
@@ -93,8 +97,8 @@ def summarize(model: nn.Module, input_size: tuple[int, int, int]) -> Summary:
                 params=sum(p.numel() for p in child.parameters() if p.requires_grad),
                 macs=sum(layer_macs(layer, out) for layer, out in seen),
                 connections=sum(layer_connections(layer, out) for layer, out in seen),
-                receptive_field=field.size,
-                stride=field.stride,
+                receptive_field=None if field is None else field.size,
+                stride=None if field is None else field.stride,
             )
         )
         seen.clear()

@@ -72,7 +72,7 @@ def _measured(name: str) -> Summary:
 
 
 def _layers(row: Row) -> tuple[str, ...]:
-    sees = f"{row.receptive_field}x{row.receptive_field}"
+    sees = "-" if row.receptive_field is None else f"{row.receptive_field}x{row.receptive_field}"
     return row.name, _number(row.output), f"{row.params:,}", f"{row.macs:,}", sees, row.kind
 
 

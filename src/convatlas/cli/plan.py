@@ -39,7 +39,11 @@ def new_plan(name: str | None, data: str | None, recipe: str | None, settings: S
     """
     name, data = name or "lenet5", data or "mnist5k"
     least = get_variant(name).min_size
-    chosen = get_recipe(recipe or (name if name in RECIPES else "lenet5_modern")).with_settings(settings)
+    if recipe is None and name not in RECIPES:
+        raise UsageError(
+            f"{name} has no recipe of its own yet", do=f"add --recipe with one of {', '.join(RECIPES)}, or a TOML file"
+        )
+    chosen = get_recipe(recipe or name).with_settings(settings)
     _, height, width = chosen.preprocess.input_size
     if min(height, width) < least:
         side = least - 2 * chosen.preprocess.padding

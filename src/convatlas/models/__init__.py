@@ -5,11 +5,35 @@ from fnmatch import fnmatchcase
 import torch
 
 from convatlas.errors import UsageError, nearest
-from convatlas.models import lenet
+from convatlas.models import (
+    alexnet,
+    googlenet,
+    inception_resnet,
+    inception_v4,
+    lenet,
+    nin,
+    resnet,
+    resnet_cifar,
+    senet,
+    senet_inception,
+    vgg,
+)
 from convatlas.models.network import Description, Network
 from convatlas.models.variant import Variant
 
-_FILES = (lenet,)
+_FILES = (
+    lenet,
+    alexnet,
+    nin,
+    vgg,
+    googlenet,
+    resnet,
+    resnet_cifar,
+    inception_v4,
+    inception_resnet,
+    senet,
+    senet_inception,
+)
 
 
 def _merged() -> dict[str, Variant]:

@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+import torch
+
 from convatlas.models.network import Network
 
 
@@ -93,4 +95,5 @@ class Variant:
     @property
     def rows(self) -> tuple[str, ...]:
         """Names of the table's rows, in order."""
-        return self.build(self.num_classes, self.input_size[0]).rows
+        with torch.device("meta"):
+            return self.build(self.num_classes, self.input_size[0]).rows

@@ -1,0 +1,141 @@
+"""`list` and `show`: the paper's numbers in JSON and in text."""
+
+import json
+import re
+
+import pytest
+
+from convatlas.cli.output import short
+from convatlas.models import list_models
+from tests.cli.harness import done, process, refused
+
+LIST_KEYS = {"name", "family", "year", "params", "macs", "input_size", "min_size", "paper"}
+ROW_KEYS = {"name", "kind", "output", "params", "macs", "receptive_field", "stride", "published"}
+
+
+def test_list_has_the_promised_keys_and_the_papers_numbers(capsys):
+    (lenet5,) = done(capsys, "list", "lenet5", "--json").json
+    assert set(lenet5) >= LIST_KEYS
+    # Section II-B: 60,000 trainable parameters; multiply-adds by hand, as in tests/papers.
+    assert (lenet5["params"], lenet5["macs"]) == (60_000, 117_600 + 150_000 + 48_000 + 10_080)
+    assert (lenet5["family"], lenet5["year"], lenet5["min_size"]) == ("LeNet", 1998, 32)
+    assert lenet5["input_size"] == [1, 32, 32]
+    assert lenet5["paper"] == "Gradient-Based Learning Applied to Document Recognition"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (["lenet5_m*"], ["lenet5_modern"]),
+        (["lenet5"], ["lenet5"]),
+        (["--family", "LeNet", "--year", "1998"], ["lenet5", "lenet5_modern"]),
+        (["--year", "1066"], []),
+        (["nothing*"], []),
+    ],
+)
+def test_list_filters(capsys, arguments, names):
+    assert [row["name"] for row in done(capsys, "list", *arguments, "--json").json] == names
+    listed = done(capsys, "list", *arguments)
+    assert [line.split()[0] for line in listed.out.splitlines()[1:]] == names
+    assert ("no network fits" in listed.err) == (not names)
+
+
+def test_show_has_the_promised_keys_and_the_papers_rows(capsys):
+    shown = done(capsys, "show", "lenet5", "--json").json
+    assert set(shown) >= {"name", "params", "macs", "deviations", "rows"}
+    assert all(set(row) >= ROW_KEYS for row in shown["rows"])
+    assert [row["name"] for row in shown["rows"]] == ["C1", "S2", "C3", "S4", "C5", "F6", "output"]
+    c3 = shown["rows"][2]
+    assert c3["output"] == [16, 10, 10]
+    assert (c3["params"], c3["macs"], c3["receptive_field"], c3["stride"]) == (1_516, 150_000, 14, 2)
+    assert c3["published"] == {"output": [16, 10, 10], "params": 1_516, "connections": 151_600}
+    assert {d["tag"] for d in shown["deviations"]} >= {"codes", "logits"}
+    assert all(row["published"] is None for row in done(capsys, "show", "lenet5_modern", "--json").json["rows"])
+
+
+def test_show_puts_the_papers_numbers_beside_ours_with_a_verdict_a_row(capsys):
+    lines = done(capsys, "show", "lenet5").out.splitlines()
+    beside = lines[next(i for i, line in enumerate(lines) if "verdict" in line) :]
+    assert beside[3].split() == ["C3", "16x10x10", "16x10x10", "1,516", "1,516", "151,600", "151,600", "same"]
+    assert beside[8].split() == ["total", "60,000", "60,000", "340,908", "340,908", "same"]
+    assert [line.split()[-1] for line in beside[1:9]] == ["same"] * 8
+
+
+def test_text_in_a_pipe_is_plain():
+    shown = process("show", "lenet5")
+    assert shown.code == 0 and shown.err == ""
+    assert "\x1b" not in shown.out
+    assert not re.search(r"[ \t]+$", shown.out, flags=re.MULTILINE)
+    # One row a line: a pipe is not folded.
+    assert any(line.endswith("AdaptiveAvgPool2d + Flatten + Linear + Squash") for line in shown.out.splitlines())
+
+
+@pytest.mark.slow
+def test_every_network_is_listed_within_a_terminal(capsys, monkeypatch):
+    rows = done(capsys, "list", "--json").json
+    assert all(set(row) >= LIST_KEYS for row in rows)
+    assert [row["name"] for row in rows] == list_models()
+    assert [row["year"] for row in rows] == sorted(row["year"] for row in rows)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert max(map(len, done(capsys, "list").out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("arguments", [["list", "lenet*"], ["show", "lenet5"], ["show", "lenet5_modern"]])
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_terminal_is_not_overrun(capsys, monkeypatch, arguments, width):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert max(map(len, done(capsys, *arguments).out.splitlines())) <= width
+
+
+def test_unknown_network_gives_the_nearest(capsys):
+    message = refused(capsys, 2, "show", "lenet_5")
+    assert message.startswith("error: there is no network 'lenet_5'; the nearest are lenet5, ")
+    assert message.endswith(". Do: see convatlas list.")
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0"), (999, "999"), (1000, "1.00 k"), (60_000, "60.0 k"), (325_680, "326 k"), (999_499, "999 k"),
+     (999_600, "1.00 M"), (61_100_840, "61.1 M"), (19_632_062_464, "19.6 G"), (9_996, "10.0 k"), (99_960, "100 k")],
+)  # fmt: skip
+def test_short_numbers_have_three_digits(number, text):
+    assert short(number) == text
+
+
+def test_help_and_version(capsys):
+    import convatlas
+
+    assert done(capsys, "--version").out == f"convatlas {convatlas.__version__}\n"
+    overview = done(capsys, "--help").out
+    assert done(capsys).out == overview
+    for name in ("list", "show", "train", "evaluate", "predict"):
+        assert f"\n  {name} " in overview
+        text = done(capsys, name, "--help").out
+        assert f"Usage: convatlas {name} [OPTIONS]" in text
+        assert "--json" in text
+        assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (["lst"], "no such command 'lst'. Did you mean 'list'. Do: see convatlas --help."),
+        (["train", "--frob"], "no such option: --frob. Do: see convatlas train --help."),
+        (["train", "a", "b", "c"], "got unexpected extra argument(s) (c). Do: see convatlas train --help."),
+        (["predict"], "missing argument 'RUN'. Do: see convatlas predict --help."),
+        (["list", "--year", "soon"], "invalid value for '--year': "),
+        (["predict", "run", "x.png", "--invert", "maybe"], "'maybe' is not one of 'auto', 'always', 'never'"),
+        (["train", "--workers", "-1"], "invalid value for '--workers': "),
+    ],
+)
+def test_wrong_words_on_the_command_line(capsys, arguments, what):
+    assert what in refused(capsys, 2, *arguments)
+
+
+def test_json_has_no_values_that_json_does_not_know(capsys):
+    def never(value):
+        raise AssertionError(value)
+
+    json.loads(done(capsys, "show", "lenet5", "--json").out, parse_constant=never)

@@ -43,6 +43,9 @@ def speed() -> str:
     rows = [row for path in sorted((DOCS / "speed").glob("*.json")) for row in _rows(f"speed/{path.name}")]
     if not rows:
         return "No timings are kept with this version. `make bench` measures them."
-    lines = [(r["benchmark"], f"{r['ours']:g}", _or_dash(r, "peer"), r["unit"], _or_dash(r, "ratio")) for r in rows]
+    lines = [
+        (r["benchmark"], f"{r['ours']:g}", _or_dash(r, "peer"), r["unit"], f"{r['ratio']:.2f}" if "ratio" in r else "–")
+        for r in rows
+    ]
     machines = "; ".join(dict.fromkeys(str(r["machine"]) for r in rows))
     return f"{table('benchmark|ours:|peer:|unit|ratio:', lines)}\nMeasured on {machines}."

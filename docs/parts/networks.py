@@ -49,11 +49,19 @@ def _number(value: int | tuple[int, ...]) -> str:
     return f"{value:,}" if isinstance(value, int) else "×".join(map(str, value))
 
 
+def _agrees(printed: Any, ours: Any) -> bool:
+    """Whether a number is what the paper prints; of millions it prints the first digits only."""
+    if not isinstance(printed, int) or printed < 100_000 or printed % 10_000:
+        return printed in (None, ours)
+    rounded_to = next(unit for unit in (10**7, 10**6, 10**5, 10**4) if printed % unit == 0)
+    return bool(abs(ours - printed) <= rounded_to / 2)
+
+
 def _verdict(theirs: tuple[Any, ...], ours: tuple[Any, ...]) -> tuple[str, str]:
     printed = [number for number in theirs if number is not None]
     if not printed:
         return "–", "–"
-    same = all(number in (None, here) for number, here in zip(theirs, ours, strict=True))
+    same = all(_agrees(number, here) for number, here in zip(theirs, ours, strict=True))
     return " · ".join(map(_number, printed)), _YES if same else _NO
 
 

@@ -121,3 +121,9 @@ def test_wrong_channels_of_an_atlas_network():
 
     with pytest.raises(UsageError, match=r"this lenet5 takes 1 channel, got 3"):
         summarize(create_model("lenet5"), (3, 32, 32))
+
+
+def test_rows_of_many_layers_count_them():
+    block = nn.Sequential(*(layer for _ in range(3) for layer in (nn.Conv2d(2, 2, 1), nn.ReLU())))
+    (row,) = summarize(nn.Sequential(block), (2, 5, 5)).rows
+    assert row.kind == "3 Conv2d, 3 ReLU"

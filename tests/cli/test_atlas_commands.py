@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from convatlas.cli.atlas import _verdict
 from convatlas.cli.output import short
 from convatlas.models import list_models
 from tests.cli.harness import done, process, refused
@@ -57,8 +58,9 @@ def test_show_puts_the_papers_numbers_beside_ours_with_a_verdict_a_row(capsys):
     lines = done(capsys, "show", "lenet5").out.splitlines()
     beside = lines[next(i for i, line in enumerate(lines) if "verdict" in line) :]
     assert beside[3].split() == ["C3", "16x10x10", "16x10x10", "1,516", "1,516", "151,600", "151,600", "same"]
-    assert beside[8].split() == ["total", "60,000", "60,000", "340,908", "340,908", "same"]
-    assert [line.split()[-1] for line in beside[1:9]] == ["same"] * 8
+    assert beside[10].split() == ["parameters", "60,000", "60,000", "same"]
+    assert beside[11].split() == ["connections", "340,908", "340,908", "same"]
+    assert [line.split()[-1] for line in beside[1:8]] == ["same"] * 7
 
 
 def test_text_in_a_pipe_is_plain():
@@ -139,3 +141,34 @@ def test_json_has_no_values_that_json_does_not_know(capsys):
         raise AssertionError(value)
 
     json.loads(done(capsys, "show", "lenet5", "--json").out, parse_constant=never)
+
+
+def test_a_rounded_total_of_the_paper_is_called_rounded(capsys):
+    # He et al. 2016, table 6: "0.27M" parameters; ours by hand are 269,722 with option A.
+    lines = done(capsys, "show", "resnet20_cifar").out.splitlines()
+    assert next(line.split() for line in lines if line.startswith("parameters")) == [
+        "parameters", "269,722", "270,000", "rounded"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "verdict"),
+    [
+        (60_000, 60_000, "same"),
+        (28_088_024, 28_100_000, "rounded"),
+        (28_200_000, 28_100_000, "differs"),
+        (28_049_000, 28_100_000, "differs"),
+        ((6, 28, 28), (6, 28, 28), "same"),
+        ((6, 28, 28), (6, 28, 27), "differs"),
+        (5, None, ""),
+        (0, 0, "same"),
+        (1, 0, "differs"),
+    ],
+)
+def test_verdicts(ours, theirs, verdict):
+    assert _verdict([(ours, theirs)]) == verdict
+
+
+def test_a_row_is_only_as_good_as_its_worst_number():
+    assert _verdict([(1, 1), (269_722, 270_000)]) == "rounded"
+    assert _verdict([(1, 2), (269_722, 270_000)]) == "differs"

@@ -220,7 +220,8 @@ def test_figures_are_shown_when_they_are_there(part, monkeypatch: pytest.MonkeyP
     (tmp_path / "figures.json").write_text(json.dumps([{**row, "published_percent": None}]))
     assert "| – | 12.5 |" in part("figures")
     timing = {"benchmark": "b", "ours": 2, "peer": 1, "ratio": 2.0, "unit": "images/s", "machine": "2 cores"}
-    (tmp_path / "speed.json").write_text(json.dumps([timing]))
+    (tmp_path / "speed").mkdir()
+    (tmp_path / "speed" / "b.json").write_text(json.dumps([timing]))
     assert "| b | 2 | 1 | images/s | 2.00 |" in part("speed")
 
 

@@ -1,5 +1,6 @@
 """A network as a table, from one pass without memory."""
 
+from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,6 +11,8 @@ from convatlas.analysis.cost import layer_connections, layer_macs
 from convatlas.analysis.receptive_field import Field
 from convatlas.errors import UsageError
 
+_LAYERS_NAMED = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -17,7 +20,7 @@ class Row:
 
     Attributes:
         name: the child's name.
-        kind: the layers in it.
+        kind: the layers in it, in order, or how many of each kind if they are many.
         output: size without the batch, (C, H, W) or (units,).
         params: trainable parameters.
         macs: multiply-adds of convolutions and linear layers for one image.
@@ -63,6 +66,13 @@ class Summary:
         return sum(row.connections for row in self.rows)
 
 
+def _kind(layers: list[nn.Module]) -> str:
+    names = [type(layer).__name__ for layer in layers]
+    if len(names) <= _LAYERS_NAMED:
+        return " + ".join(names)
+    return ", ".join(f"{number} {name}" for name, number in Counter(names).items())
+
+
 def summarize(model: nn.Module, input_size: tuple[int, int, int]) -> Summary:
     """Summarise a network whose children are applied one after the other.
 
@@ -92,7 +102,7 @@ def summarize(model: nn.Module, input_size: tuple[int, int, int]) -> Summary:
         rows.append(
             Row(
                 name=name,
-                kind=" + ".join(type(layer).__name__ for layer, _ in seen),
+                kind=_kind([layer for layer, _ in seen]),
                 output=tuple(output.shape[1:]),
                 params=sum(p.numel() for p in child.parameters() if p.requires_grad),
                 macs=sum(layer_macs(layer, out) for layer, out in seen),

@@ -8,6 +8,9 @@ from convatlas.cli.output import print_line, print_table, print_text
 from convatlas.models import create_model, get_variant
 from convatlas.models.variant import Published, PublishedRow
 
+_COMPARED = {"output": "output", "params": "parameters", "connections": "connections", "macs": "MACs"}
+_Value = int | tuple[int, ...] | None
+
 
 def listed(name: str) -> dict[str, Any]:
     """A network's entry in `convatlas list --json`."""
@@ -83,33 +86,47 @@ def _total(summary: Summary) -> tuple[str, ...]:
 def _print_published(summary: Summary, published: Published) -> None:
     print_text(f"Ours beside the paper's, {published.source}:")
     print_line()
-    rows = [
-        _beside(row.name, PublishedRow(row.output, row.params, row.connections), published.rows[row.name])
-        for row in summary.rows
-        if row.name in published.rows
+    rows = [(row.name, row, published.rows[row.name]) for row in summary.rows if row.name in published.rows]
+    # A column for what the paper prints row by row, and a line for what it prints of the whole.
+    columns = [key for key in _COMPARED if any(getattr(theirs, key, None) is not None for _, _, theirs in rows)]
+    if columns:
+        headings = [text for key in columns for text in (_COMPARED[key], "paper")]
+        print_table(("row", *headings, "verdict"), [_beside(*row, columns) for row in rows], left=("verdict",))
+        print_line()
+    totals = [
+        (text, _number(ours), _number(theirs), _verdict([(ours, theirs)]))
+        for key, text in _COMPARED.items()
+        if (theirs := getattr(published, key, None)) is not None and (ours := getattr(summary, key)) is not None
     ]
-    totals = PublishedRow(None, summary.params, summary.connections)
-    rows.append(_beside("total", totals, PublishedRow(None, published.params, published.connections)))
-    headings = ("row", "output", "paper", "parameters", "paper", "connections", "paper", "verdict")
-    print_table(headings, rows, left=("verdict",))
+    if totals:
+        print_table(("total", "ours", "paper", "verdict"), totals, left=("verdict",))
     if published.results:
         print_line()
     for result in published.results:
         print_text(f"The paper's {result.measure}: {result.error} % ({result.source})")
 
 
-def _beside(name: str, ours: PublishedRow, theirs: PublishedRow) -> tuple[str, ...]:
-    pairs = [
-        (ours.output, theirs.output),
-        (ours.params, theirs.params),
-        (ours.connections, theirs.connections),
-    ]
-    known = [(here, there) for here, there in pairs if there is not None]
-    verdict = ("same" if all(here == there for here, there in known) else "differs") if known else ""
-    return name, *(_number(value) for pair in pairs for value in pair), verdict
+def _beside(name: str, ours: Row, theirs: PublishedRow, columns: list[str]) -> tuple[str, ...]:
+    values = [(getattr(ours, key, None), getattr(theirs, key, None)) for key in columns]
+    return name, *(_number(value) for pair in values for value in pair), _verdict(values)
 
 
-def _number(value: int | tuple[int, ...] | None) -> str:
+def _verdict(values: list[tuple[_Value, _Value]]) -> str:
+    """Whether what the paper prints is ours, or ours rounded to the digits that it prints."""
+    printed = [(ours, theirs) for ours, theirs in values if theirs is not None]
+    if all(ours == theirs for ours, theirs in printed):
+        return "same" if printed else ""
+    return "rounded" if all(_rounded(ours, theirs) for ours, theirs in printed) else "differs"
+
+
+def _rounded(ours: _Value, theirs: _Value) -> bool:
+    if not isinstance(ours, int) or not isinstance(theirs, int) or theirs == 0:
+        return ours == theirs
+    zeros = len(str(theirs)) - len(str(theirs).rstrip("0"))
+    return round(ours, -zeros) == theirs
+
+
+def _number(value: _Value) -> str:
     if value is None:
         return ""
     return f"{value:,}" if isinstance(value, int) else "x".join(map(str, value))

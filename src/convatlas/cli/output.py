@@ -38,7 +38,7 @@ def print_line(text: str = "") -> None:
 
 def print_text(text: str) -> None:
     """Print a paragraph, folded to the terminal's width; as one line in a pipe."""
-    width = _width()
+    width = terminal_width()
     print_line(textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False) if width else text)
 
 
@@ -53,7 +53,7 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, left:
     lines = [list(headings), *map(list, rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(headings))]
     before = sum(widths[:-1]) + 2 * (len(widths) - 1)
-    room = max(_LEAST_FOLDED, _width() - before) if _width() else widths[-1]
+    room = max(_LEAST_FOLDED, terminal_width() - before) if terminal_width() else widths[-1]
     for line in lines:
         last = textwrap.wrap(line[-1], room) if headings[-1] in left else [line[-1].rjust(widths[-1])]
         cells = [
@@ -65,7 +65,7 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, left:
             print_line(" " * before + more)
 
 
-def _width() -> int:
+def terminal_width() -> int:
     """Columns of the terminal; 0 in a pipe."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
 
@@ -76,6 +76,15 @@ def note(text: str) -> None:
     with suppress(OSError):
         sys.stderr.write(text + "\n")
         sys.stderr.flush()
+
+
+def short(number: int) -> str:
+    """A number with three digits and a unit, like "60.0 k"."""
+    for size, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if number >= 0.9995 * size:
+            share = number / size
+            return f"{share:.{2 if share < 9.995 else 1 if share < 99.95 else 0}f} {unit}"
+    return str(number)
 
 
 def percent(fraction: float) -> str:

@@ -14,6 +14,9 @@ from PIL import Image
 
 from convatlas.cli.main import main
 
+CLASSES = {"bat": 0, "owl": 6, "zebra": 12}
+QUICK = ("lenet5_modern", "--set", "epochs=1", "--set", "batch_size=4")
+
 
 @dataclass(frozen=True)
 class Ran:

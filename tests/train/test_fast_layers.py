@@ -8,14 +8,14 @@ from convatlas.models import create_model
 from convatlas.train.fast_layers import fast_layers
 
 
-def both_ways(model, maps):
+def both_ways(model, maps, *, to_maps=True):
     outcomes = []
     for fast in (False, True):
-        x = maps.clone(memory_format=torch.preserve_format).requires_grad_()
+        x = maps.clone(memory_format=torch.preserve_format).requires_grad_(to_maps)
         with fast_layers(model if fast else nn.Identity()):
             y = model(x)
             direction = torch.arange(y.numel(), dtype=y.dtype).view_as(y) / y.numel()
-            outcomes.append([y, *torch.autograd.grad(y, [x, *model.parameters()], direction)])
+            outcomes.append([y, *torch.autograd.grad(y, [*[x] * to_maps, *model.parameters()], direction)])
     return zip(*outcomes, strict=True)
 
 
@@ -26,56 +26,62 @@ def chain(*, bias=True):
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("to_maps", [True, False])
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
-@pytest.mark.parametrize("size", [16, 20])
-def test_values_and_gradients_are_the_library_s(bias, layout, size):
+@pytest.mark.parametrize("size", [(16, 16), (20, 18), (17, 21)])
+def test_values_and_gradients_are_the_library_s(to_maps, bias, layout, size):
     torch.manual_seed(0)
     model = chain(bias=bias).to(memory_format=layout)
-    for ordinary, fast in both_ways(model, torch.randn(4, 1, size, size)):
+    for ordinary, fast in both_ways(model, torch.randn(4, 1, *size), to_maps=to_maps):
         assert ordinary.shape == fast.shape
         assert torch.allclose(ordinary, fast, rtol=1e-4, atol=1e-5 * ordinary.detach().abs().max().item())
 
 
 @pytest.mark.parametrize("name", ["lenet5", "lenet5_modern"])
-def test_whole_networks(name):
+@pytest.mark.parametrize("to_maps", [True, False])
+def test_whole_networks(name, to_maps):
     torch.manual_seed(0)
     network = create_model(name).to(memory_format=torch.channels_last)
-    for ordinary, fast in both_ways(network, torch.randn(3, 1, 32, 32)):
+    for ordinary, fast in both_ways(network, torch.randn(3, 1, 32, 32), to_maps=to_maps):
         assert torch.allclose(ordinary, fast, rtol=1e-4, atol=1e-5 * ordinary.detach().abs().max().item())
 
 
-def shapes(model, x):
-    seen = []
-    for module in model:
-        x = module(x)
-        seen.append(x.shape[1])
-    return seen
-
-
-def test_empty_maps_lie_only_where_a_convolution_takes_them():
-    model = chain()
-    with fast_layers(model):
-        assert shapes(model, torch.randn(2, 1, 16, 16))[:5] == [8, 8, 8, 16, 16]
-
-
-def test_a_branch_or_a_hook_keeps_the_maps_as_they_are():
+def test_neighbours_are_computed_together_only_where_a_pooling_alone_sees_them():
     class Branch(nn.Module):
         def __init__(self):
             super().__init__()
-            self.first, self.second = nn.Conv2d(1, 6, 3), nn.Conv2d(6, 6, 1)
+            self.convolution, self.pooling = nn.Conv2d(1, 6, 5), nn.MaxPool2d(2)
 
         def forward(self, x):
-            x = self.first(x)
-            return x + self.second(x)
+            x = self.convolution(x)
+            return self.pooling(x).sum() + x.sum()
 
-    branch, hooked = Branch(), chain()
-    seen = []
-    hooked[1].register_forward_hook(lambda module, inputs, output: seen.append(output.shape[1]))
-    with fast_layers(branch), fast_layers(hooked):
-        assert branch(torch.randn(1, 1, 5, 5)).shape[1] == 6
-        hooked(torch.randn(1, 1, 16, 16))
-    assert seen == [6]
+    plain, hooked, branch = chain(), chain(), Branch()
+    hooked[0].register_forward_hook(lambda module, inputs, output: None)
+    for model, convolution, size in ((plain, plain[0], 6), (hooked, hooked[0], 12), (branch, branch.convolution, 12)):
+        with fast_layers(model):
+            assert convolution(torch.randn(2, 1, 16, 16)).shape == (2, 6, size, size)
+
+
+@pytest.mark.parametrize(
+    "pooling", [nn.MaxPool2d(3, 2), nn.MaxPool2d(2, 1), nn.MaxPool2d(2, padding=1), nn.AvgPool2d(2)]
+)
+def test_other_poolings_are_left_alone(pooling):
+    with fast_layers(nn.Sequential(nn.Conv2d(1, 6, 5), pooling)):
+        assert "forward" not in vars(pooling)
+
+
+def test_equal_neighbours_share_the_library_s_choice():
+    network = nn.Sequential(nn.Conv2d(1, 3, 3), nn.MaxPool2d(2))
+    maps = torch.zeros(2, 1, 6, 6)
+    maps[1, :, :3] = 1.0
+    gradients = []
+    for model in (network, nn.Identity()):
+        with fast_layers(model):
+            gradients.append(torch.autograd.grad(network(maps).sum(), [*network.parameters()]))
+    for fast, ordinary in zip(*gradients, strict=True):
+        assert torch.allclose(fast, ordinary, atol=1e-5)
 
 
 @pytest.mark.parametrize("layer", [nn.MaxPool2d(2), nn.Conv2d(2, 4, 3, groups=2), nn.Conv2d(2, 3, 3, padding=1)])

@@ -92,7 +92,7 @@ class Loader:
                 yield ahead.popleft().result()
 
     def _batch(self, items: Tensor, distortion: Distortion, seed: int, epoch: int) -> Batch:
-        pixels = self.preprocess.pad(self.pixels[items])
+        pixels = self.preprocess.pad(self.pixels.index_select(0, items))
         if not distortion.changes_nothing:
             pixels = distortion.apply(pixels.float(), items, seed=seed, epoch=epoch, fill=self.preprocess.fill)
         return Batch(self.preprocess.normalise(pixels), self.labels[items], items)

@@ -1,19 +1,19 @@
 """Quicker ways through the layers of small networks on a CPU, for the time of training; equal up to rounding.
 
-Libraries lay out their kernels for many channels and large maps. In networks like LeNet-5 two cases are worth another
-way: a convolution whose kernel covers the whole map is a linear layer, and maps whose number does not fill the
-processor's vectors are pooled and convolved faster with empty maps beside them.
+Libraries lay out their kernels for many channels and large maps. In networks like LeNet-5 other ways are worth it: a
+convolution whose kernel covers the whole map is a linear layer; few maps fill the processor's vectors when neighbouring
+outputs are computed as channels of their own; and then a pooling of neighbours is the larger of two channels.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-# Eight 32-bit values fill a vector of the common processors.
-_VECTOR = 8
+from convatlas.train.neighbours import FewMapsConvolution, PooledConvolution
 
 
 @contextmanager
@@ -22,55 +22,74 @@ def fast_layers(model: nn.Module) -> Iterator[None]:
 
     The replacement sits on the instances: classes, and with them export and tracing, keep the ordinary way.
     """
-    convolutions = {name: m for name, m in model.named_modules() if type(m) is nn.Conv2d and _is_plain(m)}
-    widened = _widened(model, convolutions)
+    convolutions = [module for module in model.modules() if type(module) is nn.Conv2d and _is_plain(module)]
+    pooled = dict(_pooled(model, convolutions)) if convolutions else {}
+    ways: dict[nn.Module, Callable[[Tensor], Tensor]] = {m: partial(_convolve, m) for m in convolutions}
+    for module, pooling in pooled.items():
+        ways |= {module: partial(_convolve_and_pool, module), pooling: _unchanged}
     try:
-        for name, module in convolutions.items():
-            vars(module)["forward"] = partial(_convolve, module, widened.get(name, 0))
+        for changed, way in ways.items():
+            vars(changed)["forward"] = way
         yield
     finally:
-        for module in convolutions.values():
-            del vars(module)["forward"]
+        for changed in ways:
+            del vars(changed)["forward"]
 
 
 def _is_plain(module: nn.Conv2d) -> bool:
-    on_cpu = module.weight.device.type == "cpu"
+    weight = module.weight
+    on_cpu = weight.device.type == "cpu" and weight.dtype == torch.float32
     return on_cpu and module.groups == 1 and module.padding == (0, 0) and module.dilation == (1, 1)
 
 
-def _widened(model: nn.Module, convolutions: dict[str, nn.Conv2d]) -> dict[str, int]:
-    """Empty maps to add to a convolution's output, where only another of these convolutions gets to see them."""
-    missing = {name: -module.out_channels % _VECTOR for name, module in convolutions.items()}
-    if not any(missing.values()):
-        return {}
+def _pooled(model: nn.Module, convolutions: list[nn.Conv2d]) -> Iterator[tuple[nn.Conv2d, nn.MaxPool2d]]:
+    """Convolutions of one map whose output only a 2x2 maximum gets to see."""
+    first = [module for module in convolutions if module.in_channels == 1 and module.stride == (1, 1)]
+    if not first:
+        return
     try:
         graph = fx.Tracer().trace(model)
-    except fx.proxy.TraceError:
-        return {}
-    nodes = [node for node in graph.nodes if node.op == "call_module" and missing.get(str(node.target))]
-    return {str(node.target): missing[str(node.target)] for node in nodes if _ends_in(model, node, convolutions)}
+    except (ValueError, TypeError, RuntimeError, AttributeError):  # a forward may want more than a stand-in gives
+        return
+    calls = [(node, model.get_submodule(str(node.target))) for node in graph.nodes if node.op == "call_module"]
+    for node, module in calls:
+        if module not in first or sum(module is other for _, other in calls) > 1 or module._forward_hooks:
+            continue
+        follower = next(iter(node.users))
+        pooling = model.get_submodule(str(follower.target)) if follower.op == "call_module" else None
+        if len(node.users) == 1 and type(pooling) is nn.MaxPool2d and _halves(pooling):
+            once = sum(pooling is other for _, other in calls) == 1
+            if once and not (pooling._forward_hooks or pooling._forward_pre_hooks):
+                yield module, pooling
 
 
-def _ends_in(model: nn.Module, node: fx.Node, convolutions: dict[str, nn.Conv2d]) -> bool:
-    module = model.get_submodule(str(node.target))
-    while len(node.users) == 1 and not module._forward_hooks:
-        node = next(iter(node.users))
-        if node.op != "call_module":
-            return False
-        if node.target in convolutions:
-            return True
-        module = model.get_submodule(str(node.target))
-        if type(module) not in (nn.ReLU, nn.MaxPool2d):
-            return False
-    return False
+def _halves(pooling: nn.MaxPool2d) -> bool:
+    pair = (2, (2, 2))
+    plain = pooling.padding in (0, (0, 0)) and pooling.dilation in (1, (1, 1))
+    return plain and pooling.kernel_size in pair and pooling.stride in pair and not pooling.return_indices
 
 
-def _convolve(module: nn.Conv2d, extra: int, maps: Tensor) -> Tensor:
+def _unchanged(maps: Tensor) -> Tensor:
+    return maps
+
+
+def _convolve_and_pool(module: nn.Conv2d, maps: Tensor) -> Tensor:
+    odd = any((side - kernel) % 2 == 0 for side, kernel in zip(maps.shape[-2:], module.kernel_size, strict=True))
+    if odd or maps.requires_grad or torch.is_autocast_enabled("cpu"):
+        return F.max_pool2d(_convolve(module, maps), 2)
+    return PooledConvolution.apply(maps, module.weight, module.bias)  # type: ignore[no-any-return]
+
+
+def _convolve(module: nn.Conv2d, maps: Tensor) -> Tensor:
     weight, bias = module.weight, module.bias
-    empty = maps.shape[1] - module.in_channels
-    if extra or empty:
-        weight = F.pad(weight, (0, 0, 0, 0, 0, empty, 0, extra))
-        bias = bias if bias is None else F.pad(bias, (0, extra))
     if tuple(maps.shape[-2:]) == module.kernel_size:
-        return F.linear(maps.flatten(1), weight.flatten(1), bias)[:, :, None, None]
+        # With the maps last, as training keeps both, neither has to be copied.
+        return F.linear(_maps_last(maps), _maps_last(weight), bias)[:, :, None, None]
+    few = module.in_channels <= 8 and maps.requires_grad and module.stride == (1, 1)
+    if few and maps.shape[-2] % 2 == 0 and not torch.is_autocast_enabled("cpu"):
+        return FewMapsConvolution.apply(maps, weight, bias)  # type: ignore[no-any-return]
     return F.conv2d(maps, weight, bias, module.stride)
+
+
+def _maps_last(tensor: Tensor) -> Tensor:
+    return tensor.permute(0, 2, 3, 1).flatten(1)

@@ -142,7 +142,7 @@ def _step(
     norm = torch.nn.utils.get_total_norm(gradients)
     wrong = (logits.detach().argmax(dim=1) != batch.labels).sum()
     # One transfer for all that the host has to know before the step may be taken.
-    loss_value, norm_value, wrong_value = torch.stack([loss.detach().double(), norm.double(), wrong.double()]).tolist()
+    loss_value, norm_value, wrong_value = torch.stack([loss.detach().float(), norm.float(), wrong.float()]).tolist()
     if not (abs(loss_value) < float("inf") and norm_value < float("inf")):
         found = (
             f"loss became {loss_value}" if not abs(loss_value) < float("inf") else f"gradient norm became {norm_value}"

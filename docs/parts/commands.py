@@ -19,7 +19,10 @@ def commands() -> str:
         arguments = [p for p in command.params if not p.opts[0].startswith("-")]
         options = [p for p in command.params if p.opts[0].startswith("-")]
         usage = " ".join([f"convatlas {declared.name}", *map(_argument, arguments), "[OPTIONS]" if options else ""])
-        parts.append(f"## {declared.name}\n\n{command.help}\n\n```text\n{usage.strip()}\n```\n")
+        sentence, _, example = (command.help or "").partition("\n\nExample: ")
+        parts.append(f"## {declared.name}\n\n{sentence}\n\n```text\n{usage.strip()}\n```\n")
+        if example:
+            parts.append(f"For example:\n\n```text\n{example}\n```\n")
         rows = [(f"`{_argument(p).strip('[]').rstrip('.')}`", _default(p), p.help or "") for p in arguments]
         rows += [(f"`{_option(p, hints[p.name])}`", _default(p), p.help or "") for p in options]
         parts.append(table("argument or option|default|meaning", rows))

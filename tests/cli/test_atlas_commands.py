@@ -2,12 +2,16 @@
 
 import json
 import re
+import shlex
 
 import pytest
+import typer.main
 
 from convatlas.cli.atlas import _verdict
+from convatlas.cli.main import app
 from convatlas.cli.output import short
-from convatlas.models import list_models
+from convatlas.costs import cost, kept_costs, measured_cost
+from convatlas.models import VARIANTS, list_models
 from tests.cli.harness import done, process, refused
 
 LIST_KEYS = {"name", "family", "year", "params", "macs", "input_size", "min_size", "paper"}
@@ -30,6 +34,10 @@ def test_list_has_the_promised_keys_and_the_papers_numbers(capsys):
         (["lenet5_m*"], ["lenet5_modern"]),
         (["lenet5"], ["lenet5"]),
         (["--family", "LeNet", "--year", "1998"], ["lenet5", "lenet5_modern"]),
+        (["--family", "lenet", "--max-params", "61k"], ["lenet5"]),
+        (["lenet*", "--max-params", "60000"], ["lenet5"]),
+        (["lenet*", "--max-params", "0.0617M"], ["lenet5"]),
+        (["lenet*", "--max-params", "1 M"], ["lenet5", "lenet5_modern"]),
         (["--year", "1066"], []),
         (["nothing*"], []),
     ],
@@ -72,7 +80,22 @@ def test_text_in_a_pipe_is_plain():
     assert any(line.endswith("AdaptiveAvgPool2d + Flatten + Linear + Squash") for line in shown.out.splitlines())
 
 
+def test_every_networks_cost_is_kept():
+    # The rest of the proof is below: that each is what is measured.
+    assert list(kept_costs()) == list_models(), "run python -m convatlas.costs"
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_cost_that_is_kept_is_what_is_measured(name):
+    assert kept_costs()[name] == measured_cost(name), "run python -m convatlas.costs"
+
+
+def test_a_network_whose_cost_is_not_kept_is_measured(monkeypatch):
+    monkeypatch.setitem(VARIANTS, "lenet5_new", VARIANTS["lenet5"])
+    assert cost("lenet5_new") == cost("lenet5")
+
+
 def test_every_network_is_listed_within_a_terminal(capsys, monkeypatch):
     rows = done(capsys, "list", "--json").json
     assert all(set(row) >= LIST_KEYS for row in rows)
@@ -111,13 +134,26 @@ def test_help_and_version(capsys):
 
     assert done(capsys, "--version").out == f"convatlas {convatlas.__version__}\n"
     overview = done(capsys, "--help").out
-    assert done(capsys).out == overview
-    for name in ("list", "show", "train", "evaluate", "predict"):
-        assert f"\n  {name} " in overview
+    for name, command in typer.main.get_command(app).commands.items():
+        assert re.search(rf"^  {name} +[A-Z][^.]*\.$", overview, re.MULTILINE), "its sentence is cut short"
         text = done(capsys, name, "--help").out
         assert f"Usage: convatlas {name} [OPTIONS]" in text
         assert "--json" in text
         assert max(map(len, text.splitlines())) <= 80
+        (example,) = re.findall(r"^ +Example: convatlas (.+)$", text, re.MULTILINE)
+        called, *arguments = shlex.split(example)
+        assert called == name
+        # Refused if the command has no such argument or option.
+        command.make_context(name, arguments)
+
+
+def test_no_arguments_say_where_to_begin(capsys):
+    welcome = done(capsys).out
+    assert max(map(len, welcome.splitlines())) <= 80
+    assert f"the {len(list_models())} networks" in welcome
+    commands = re.findall(r"^  convatlas ([a-z]+)", welcome, re.MULTILINE)
+    assert len(commands) == 3
+    assert set(commands) < set(typer.main.get_command(app).commands)
 
 
 @pytest.mark.parametrize(
@@ -128,6 +164,8 @@ def test_help_and_version(capsys):
         (["train", "a", "b", "c"], "got unexpected extra argument(s) (c). Do: see convatlas train --help."),
         (["predict"], "missing argument 'RUN'. Do: see convatlas predict --help."),
         (["list", "--year", "soon"], "invalid value for '--year': "),
+        (["list", "--family", "resnets"], "there is no family 'resnets'; the nearest are ResNet, "),
+        (["list", "--max-params", "5X"], "'5X' is no number of parameters. Do: write it like 60000, 60k, 5M or 1.5G."),
         (["predict", "run", "x.png", "--invert", "maybe"], "'maybe' is not one of 'auto', 'always', 'never'"),
         (["train", "--workers", "-1"], "invalid value for '--workers': "),
     ],

@@ -3,9 +3,11 @@
 from dataclasses import asdict
 from typing import Any
 
-from convatlas.analysis.summary import Row, Summary, summarize
+from convatlas.analysis.summary import Row, Summary
+from convatlas.atlas import measured
 from convatlas.cli.output import print_line, print_table, print_text
-from convatlas.models import create_model, get_variant
+from convatlas.costs import cost
+from convatlas.models import get_variant
 from convatlas.models.variant import Published, PublishedRow
 
 _COMPARED = {"output": "output", "params": "parameters", "connections": "connections", "macs": "MACs"}
@@ -15,13 +17,13 @@ _Value = int | tuple[int, ...] | None
 def listed(name: str) -> dict[str, Any]:
     """A network's entry in `convatlas list --json`."""
     variant = get_variant(name)
-    summary = _measured(name)
+    numbers = cost(name)
     return {
         "name": name,
         "family": variant.family,
         "year": variant.paper.year,
-        "params": summary.params,
-        "macs": summary.macs,
+        "params": numbers.params,
+        "macs": numbers.macs,
         "input_size": list(variant.input_size),
         "min_size": variant.min_size,
         "paper": variant.paper.title,
@@ -32,7 +34,7 @@ def listed(name: str) -> dict[str, Any]:
 def shown(name: str) -> dict[str, Any]:
     """What `convatlas show --json` prints."""
     variant = get_variant(name)
-    summary = _measured(name)
+    summary = measured(name)
     published = variant.published.rows if variant.published is not None else {}
     rows = [
         row.as_json() | {"published": asdict(published[row.name]) if row.name in published else None}
@@ -50,7 +52,7 @@ def shown(name: str) -> dict[str, Any]:
 
 def print_shown(name: str) -> None:
     """Print a network's rows, then the same rows beside the paper's numbers, then where ours departs."""
-    variant, summary = get_variant(name), _measured(name)
+    variant, summary = get_variant(name), measured(name)
     paper = variant.paper
     print_text(f"{name}: {variant.summary}")
     print_text(f'{paper.authors}, "{paper.title}", {paper.venue}, {paper.year}, {paper.identifier}')
@@ -68,10 +70,6 @@ def print_shown(name: str) -> None:
         print_line()
     for deviation in variant.deviations:
         print_text(f"[{deviation.tag}] {deviation.text}")
-
-
-def _measured(name: str) -> Summary:
-    return summarize(create_model(name, device="meta"), get_variant(name).input_size)
 
 
 def _layers(row: Row) -> tuple[str, ...]:

@@ -25,7 +25,10 @@ def evaluate_command(
     on_corrupt: OnCorrupt = "error",
     json: Json = False,
 ) -> None:
-    """Classify the test images of a data set and print the errors."""
+    """Classify the test images of a data set and print the errors.
+
+    Example: convatlas evaluate runs/digits mnist
+    """
     found = evaluate(run, data, device=device, offline=offline, on_corrupt=on_corrupt, on_note=note)
     if json:
         print_json(found.summary())

@@ -13,6 +13,19 @@ from typer.exceptions import TyperException
 import convatlas
 from convatlas.cli import evaluate, models, predict, train
 from convatlas.errors import EXIT_INTERRUPTED, ConvAtlasError, OutOfMemoryError, StorageError, UsageError
+from convatlas.models import VARIANTS
+
+_WELCOME = f"""\
+ConvAtlas {convatlas.__version__}: the landmark convolutional networks, LeNet-5 to SENet,
+each built as its paper has it, ready to be trained on your images.
+
+Begin with
+  convatlas list           the {len(VARIANTS)} networks, the oldest first
+  convatlas show lenet5    one of them, row by row beside its paper's numbers
+  convatlas train          train LeNet-5 on handwritten digits (installed along)
+
+convatlas --help names every command, convatlas COMMAND --help explains one.
+"""
 
 app = typer.Typer(
     name="convatlas",
@@ -59,7 +72,9 @@ def run() -> None:
 def main(arguments: Sequence[str]) -> int:
     """Run one command, print its result or its one-line error, and return the exit code."""
     try:
-        result = app(list(arguments) or ["--help"], prog_name="convatlas", standalone_mode=False)
+        if not arguments:
+            sys.stdout.write(_WELCOME)
+        result = app(list(arguments), prog_name="convatlas", standalone_mode=False) if arguments else 0
         sys.stdout.flush()
     except TyperException as error:
         return _fail(_usage_error(error, arguments))

@@ -5,27 +5,44 @@ from typing import Annotated, Any
 import typer
 
 from convatlas.cli.atlas import listed, print_shown, shown
-from convatlas.cli.options import Json
+from convatlas.cli.options import Json, size_of
 from convatlas.cli.output import note, print_json, print_table, short, terminal_width
-from convatlas.models import list_models
+from convatlas.errors import UsageError, nearest
+from convatlas.models import VARIANTS, list_models
 
 _WIDE = 110
+_FAMILIES = {variant.family.lower(): variant.family for variant in VARIANTS.values()}
 
 
 def list_command(
     pattern: Annotated[str, typer.Argument(metavar="GLOB", help="Names to list, as in 'se_*'.")] = "*",
-    family: Annotated[str | None, typer.Option(help="Only this family.")] = None,
+    family: Annotated[str | None, typer.Option(help=f"Only this family: {', '.join(_FAMILIES.values())}.")] = None,
     year: Annotated[int | None, typer.Option(help="Only papers of this year.")] = None,
+    max_params: Annotated[
+        int | None,
+        typer.Option(parser=size_of, metavar="SIZE", help="Only networks of at most so many parameters, as in 5M."),
+    ] = None,
     json: Json = False,
 ) -> None:
-    """List the networks."""
-    rows = [listed(name) for name in list_models(pattern, family=family, year=year)]
+    """List the networks: year, parameters, multiply-adds, input size.
+
+    Example: convatlas list 'resnet*' --max-params 5M
+    """
+    names = list_models(pattern, family=None if family is None else _family(family), year=year)
+    rows = [row for row in map(listed, names) if max_params is None or row["params"] <= max_params]
     if json:
         print_json(rows)
     elif rows:
         _print_list(rows)
     else:
         note("no network fits; `convatlas list` names them all")
+
+
+def _family(text: str) -> str:
+    if text.lower() not in _FAMILIES:
+        known = _FAMILIES.values()
+        raise UsageError(f"there is no family {text!r}; {nearest(text, known)}", do="name one of these")
+    return _FAMILIES[text.lower()]
 
 
 def _print_list(rows: list[dict[str, Any]]) -> None:
@@ -49,7 +66,10 @@ def _print_list(rows: list[dict[str, Any]]) -> None:
 def show_command(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A network; see `convatlas list`.")], json: Json = False
 ) -> None:
-    """Show a network's rows beside the paper's numbers."""
+    """Show a network's rows beside the paper's numbers.
+
+    Example: convatlas show lenet5
+    """
     if json:
         print_json(shown(name))
     else:

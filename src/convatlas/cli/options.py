@@ -1,10 +1,27 @@
 """Options that several commands have."""
 
+import re
 from typing import Annotated, Literal
 
 import typer
+
+from convatlas.errors import UsageError
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or mps.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Never download.")]
 OnCorrupt = Annotated[Literal["error", "skip"], typer.Option(help="What to do with images that cannot be decoded.")]
+
+
+def size_of(text: str) -> int:
+    """The number that a text like "60000", "60k", "5M" or "1.5G" means.
+
+    Raises:
+        UsageError: for any other text.
+    """
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?([kmg]?)", text.strip(), flags=re.IGNORECASE)
+    if match is None:
+        raise UsageError(f"{text!r} is no number of parameters", do="write it like 60000, 60k, 5M or 1.5G")
+    return round(float(match[1]) * _UNITS[match[2].lower()])

@@ -25,7 +25,10 @@ def predict_command(
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     json: Json = False,
 ) -> None:
-    """Classify images."""
+    """Classify images with a trained network.
+
+    Example: convatlas predict runs/digits photo.jpg --top-k 1
+    """
     if as_csv and json:
         raise UsageError("--csv and --json exclude each other", do="give one of them")
     answers = predict_files(load(run, device=device), images, top_k=top_k, threshold=threshold, invert=invert)

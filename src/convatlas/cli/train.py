@@ -41,7 +41,10 @@ def train_command(
     on_corrupt: OnCorrupt = "error",
     json: Json = False,
 ) -> None:
-    """Train a network and write a run folder."""
+    """Train a network on images and write a run folder.
+
+    Example: convatlas train lenet5 mnist5k --set epochs=5 --out runs/digits
+    """
     plan = (resumed_plan if resume else new_plan)(name, data, recipe, settings or [], out)
     place = usable_device(device)
     loaded = load_data(
@@ -66,7 +69,7 @@ def _print_result(result: RunResult) -> None:
     )
     print_line(
         f"training    {figures['seconds']:.0f} s, {figures['images_per_s']:,.0f} images/s, "
-        f"best pass {figures['best_epoch']} of {figures['epochs']}"
+        f"best epoch {figures['best_epoch']} of {figures['epochs']}"
     )
     print_line(f"report      {result.path / 'report.html'}")
     print_line(f"use it      convatlas predict {shlex.quote(str(result.path))} IMAGE...")

@@ -10,6 +10,9 @@ from difflib import get_close_matches
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
 
+# More names than this make no sentence.
+_NAMES_SHOWN = 12
+
 
 class ConvAtlasError(Exception):
     """A problem that the reader can solve.
@@ -73,4 +76,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """Say which of `known` are meant by a misspelt `name`: the nearest names, or all of them if none is near."""
     names = sorted(known)
     close = get_close_matches(name, names, n=3, cutoff=0.5)
-    return f"the nearest are {', '.join(close)}" if close else f"known are {', '.join(names)}"
+    if not close and len(names) > _NAMES_SHOWN:
+        return f"none of the {len(names)} known names is near it"
+    shown = close or names
+    return f"{'the nearest' if close else 'known'} {'is' if len(shown) == 1 else 'are'} {', '.join(shown)}"

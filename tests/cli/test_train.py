@@ -58,7 +58,7 @@ REFUSED = [
     (["--recipe", "lenet_1998"], 2, "there is no recipe 'lenet_1998'; the nearest are lenet5_1998"),
     (["--set", "optimiser.lr=1"], 2, "a recipe has no optimiser.lr; the nearest are optimizer.lr"),
     (["--set", "optimizer.lrr=1"], 2, "a recipe has no optimizer.lrr; the nearest are optimizer.lr"),
-    (["--set", "epoch=1"], 2, "a recipe has no epoch; the nearest are epochs"),
+    (["--set", "epoch=1"], 2, "a recipe has no epoch; the nearest is epochs."),
     (["--set", "epochs=0"], 2, "epochs = 0 is not allowed"),
     (["--set", "optimizer.lr=-1"], 2, "optimizer.lr = -1 is not allowed"),
     (["--set", "epochs=many"], 2, "epochs = 'many' is not allowed"),

@@ -45,9 +45,9 @@ def test_another_optimizer_brings_its_own_fields():
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("epoch=3", "a recipe has no epoch; the nearest are epochs"),
-        ("optimiser.lr=0.1", "a recipe has no optimiser.lr; the nearest are optimizer.lr"),
-        ("optimizer.momemtum=0.1", "a recipe has no optimizer.momemtum; the nearest are optimizer.momentum"),
+        ("epoch=3", r"a recipe has no epoch; the nearest is epochs\."),
+        ("optimiser.lr=0.1", "a recipe has no optimiser.lr; the nearest are optimizer.lr, "),
+        ("optimizer.momemtum=0.1", "a recipe has no optimizer.momemtum; the nearest are optimizer.momentum, "),
         ("epochs=0", "epochs = 0 is not allowed .*greater than or equal to 1"),
         ("optimizer.lr=-1", "optimizer.lr = -1 is not allowed"),
         ("optimizer.name=sgdd", "optimizer.*sgd"),
@@ -55,6 +55,8 @@ def test_another_optimizer_brings_its_own_fields():
         ("validation=1.0", "validation = 1.0 is not allowed"),
         ("preprocess.std=[0.0]", "std has to be above 0"),
         ("seed", "has no value"),
+        ("=3", "--set =3 names no field"),
+        ("plumage=3", "a recipe has no plumage; none of the [0-9]+ known names is near it"),
     ],
 )
 def test_wrong_settings(setting, message):
@@ -74,6 +76,8 @@ def test_files_that_are_no_recipes(tmp_path):
     for content, message in (
         ("epochs = ", "is not TOML"),
         ("epochs = 3", "name is missing"),
+        # `name` is missing too, but the misspelt key is what to look at.
+        ("epoch = 3", r"a recipe has no epoch; the nearest is epochs\."),
         ("\xff", "cannot be read"),
     ):
         path.write_bytes(content.encode("latin-1"))

@@ -25,15 +25,15 @@ class Preprocess(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    channels: Literal[1, 3] = 1
+    channels: Literal[1, 3] = Field(1, description="1: grey, 3: red, green and blue")
     size: tuple[int, int] = Field((28, 28), description="height and width of the content, in pixels")
     fit: Literal["pad", "crop", "stretch"] = Field(
         "pad", description="pad keeps everything and the proportions, crop fills and cuts, stretch does neither"
     )
     padding: int = Field(0, ge=0, description="pixels of `fill` added on each side after fitting")
     fill: int = Field(0, ge=0, le=255, description="the padding's pixel value")
-    mean: tuple[float, ...] = (0.0,)
-    std: tuple[float, ...] = (1.0,)
+    mean: tuple[float, ...] = Field((0.0,), description="taken off pixel / 255; one for all channels, or one each")
+    std: tuple[float, ...] = Field((1.0,), description="what the rest is divided by; one for all channels, or one each")
     background: Background | None = Field(None, description="what surrounds the figure in the training images, if even")
 
     @model_validator(mode="after")

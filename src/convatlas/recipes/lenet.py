@@ -45,10 +45,10 @@ def lenet5_undistorted() -> Recipe:
 
 
 def lenet5_1998() -> Recipe:
-    """The training of 1998: 20 passes, one digit a step, stochastic diagonal Levenberg-Marquardt; section III-B.
+    """The training of 1998: 20 epochs, one digit a step, stochastic diagonal Levenberg-Marquardt; section III-B.
 
     The paper's five rates are scaled by 0.1: unscaled, the second derivatives estimated on the fresh weights are so
-    small that the first pass saturates F6. It does not say which of its losses made its figures; this is equation 8.
+    small that the first epoch saturates F6. It does not say which of its losses made its figures; this is equation 8.
     """
     return Recipe(
         name="lenet5_1998",

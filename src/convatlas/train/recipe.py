@@ -22,84 +22,99 @@ class Record(BaseModel):
 class Sgd(Record):
     """Stochastic gradient descent."""
 
-    name: Literal["sgd"] = "sgd"
+    name: Literal["sgd"] = Field("sgd", description="chooses this optimizer")
     lr: float = Field(0.01, gt=0, description="learning rate at the schedule's factor 1")
-    momentum: float = Field(0.0, ge=0, lt=1)
-    weight_decay: float = Field(0.0, ge=0)
+    momentum: float = Field(0.0, ge=0, lt=1, description="share of the last step that the next one keeps")
+    weight_decay: float = Field(0.0, ge=0, description="times a weight, added to its gradient")
 
 
 class AdamW(Record):
     """Adam with decoupled weight decay; Loshchilov and Hutter, ICLR 2019."""
 
-    name: Literal["adamw"] = "adamw"
+    name: Literal["adamw"] = Field("adamw", description="chooses this optimizer")
     lr: float = Field(0.003, gt=0, description="learning rate at the schedule's factor 1")
-    weight_decay: float = Field(0.0, ge=0)
+    weight_decay: float = Field(0.0, ge=0, description="times learning rate and weight, taken off the weight each step")
 
 
 class DiagonalLm(Record):
     """Stochastic diagonal Levenberg-Marquardt; LeCun et al. 1998, appendix C."""
 
-    name: Literal["diagonal_lm"] = "diagonal_lm"
+    name: Literal["diagonal_lm"] = Field("diagonal_lm", description="chooses this optimizer")
     lr: float = Field(5e-4, gt=0, description="global rate eta at the schedule's factor 1")
     mu: float = Field(0.02, gt=0, description="keeps the steps finite where the loss is flat")
     samples: int = Field(
-        500, ge=1, description="training images that the second derivatives are estimated on each pass"
+        500, ge=1, description="training images that the second derivatives are estimated on before each epoch"
     )
 
 
 class Constant(Record):
     """The same learning rate throughout."""
 
-    name: Literal["constant"] = "constant"
+    name: Literal["constant"] = Field("constant", description="chooses this schedule")
 
 
 class Cosine(Record):
     """A linear rise from nothing, then half a cosine down to `final`."""
 
-    name: Literal["cosine"] = "cosine"
+    name: Literal["cosine"] = Field("cosine", description="chooses this schedule")
     warmup: float = Field(0.0, ge=0, lt=1, description="share of the steps that the rise takes")
     final: float = Field(0.0, ge=0, le=1, description="factor at the end")
 
 
 class Steps(Record):
-    """Factors that hold for a number of passes each; the last one holds to the end."""
+    """Factors that hold for a number of epochs each; the last one holds to the end."""
 
-    name: Literal["steps"] = "steps"
-    factors: tuple[tuple[int, float], ...] = Field(min_length=1, description="(passes, factor) pairs")
+    name: Literal["steps"] = Field("steps", description="chooses this schedule")
+    factors: tuple[tuple[int, float], ...] = Field(min_length=1, description="(epochs, factor) pairs")
 
 
 class CrossEntropy(Record):
     """Softmax cross entropy."""
 
-    name: Literal["cross_entropy"] = "cross_entropy"
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    name: Literal["cross_entropy"] = Field("cross_entropy", description="chooses this loss")
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="share of the target that is spread evenly over all classes"
+    )
 
 
 class MaximumLikelihood(Record):
     """The right class's distance; LeCun et al. 1998, equation 8."""
 
-    name: Literal["ml"] = "ml"
+    name: Literal["ml"] = Field("ml", description="chooses this loss")
 
 
 class MaximumAPosteriori(Record):
     """Equation 8 with a term that pushes the wrong classes away; LeCun et al. 1998, equation 9."""
 
-    name: Literal["map"] = "map"
+    name: Literal["map"] = Field("map", description="chooses this loss")
     j: float = Field(10.0, gt=0, description="distance of the rubbish class; the paper gives no value")
 
 
-Optimizer = Annotated[Sgd | AdamW | DiagonalLm, Field(discriminator="name")]
-Schedule = Annotated[Constant | Cosine | Steps, Field(discriminator="name")]
-Loss = Annotated[CrossEntropy | MaximumLikelihood | MaximumAPosteriori, Field(discriminator="name")]
+Optimizer = Annotated[
+    Sgd | AdamW | DiagonalLm, Field(discriminator="name", description="how the weights follow the gradients")
+]
+Schedule = Annotated[
+    Constant | Cosine | Steps, Field(discriminator="name", description="factor of the learning rate over the run")
+]
+Loss = Annotated[
+    CrossEntropy | MaximumLikelihood | MaximumAPosteriori,
+    Field(discriminator="name", description="what is made small"),
+]
 
 
 class Recipe(Record):
     """Everything that decides how a network is trained, but for the network and the data."""
 
     name: str = Field(description="the recipe it was made from")
-    epochs: int = Field(ge=1, le=100_000, description="passes over the training images")
+    epochs: int = Field(ge=1, le=100_000, description="epochs, each of which shows every training image once")
     batch_size: int = Field(128, ge=1, description="images a step")
-    seed: int = Field(0, ge=0, lt=2**31, description="decides initialisation, splits, order and distortions")
+    seed: int = Field(
+        0,
+        ge=0,
+        lt=2**31,
+        description="decides the validation images, order, distortions and dropout; and the weights that "
+        "`convatlas train` begins with (in Python, the caller has made the network already)",
+    )
     validation: float = Field(0.1, gt=0, lt=1, description="share of the training images that chooses the best weights")
     clip_norm: float = Field(0.0, ge=0, description="largest norm of a step's gradient, longer ones are scaled; 0: any")
     ema: float = Field(0.0, ge=0, lt=1, description="decay of the weights' moving average; 0 keeps none")
@@ -110,8 +125,8 @@ class Recipe(Record):
     optimizer: Optimizer
     schedule: Schedule = Constant()
     loss: Loss = CrossEntropy()
-    distortion: Distortion = Distortion()
-    preprocess: Preprocess
+    distortion: Distortion = Field(Distortion(), description="random changes of the training images")
+    preprocess: Preprocess = Field(description="from an image to the network's input")
 
     def to_toml(self) -> str:
         """The recipe as TOML text; `from_toml` gives an equal recipe."""
@@ -158,6 +173,8 @@ class Recipe(Record):
             key, separator, text = setting.partition("=")
             if not separator:
                 raise UsageError(f"--set {setting} has no value", do=f"write --set {setting}=VALUE")
+            if not key.strip():
+                raise UsageError(f"--set {setting} names no field", do="write --set FIELD=VALUE, as in epochs=3")
             _assign(tree, key.strip().split("."), _value(text.strip()), key)
         return _validated(tree, "--set")
 
@@ -205,7 +222,8 @@ def _validated(tree: dict[str, Any], source: str) -> Recipe:
     try:
         return Recipe.model_validate(tree)
     except ValidationError as error:
-        first = error.errors()[0]
+        # A key that is unknown is often the misspelt one of those that are missing.
+        first = next((e for e in error.errors() if e["type"] == "extra_forbidden"), error.errors()[0])
         # The tag of a union ("sgd") stands in the location but not in the file.
         parts = [str(part) for part in first["loc"]]
         known = _known_keys(tree)

@@ -25,9 +25,9 @@ Deviations:
 
 from typing import NamedTuple
 
-import torch
 from torch import nn
 
+from convatlas.models.initialisation import Uninitialised, layers_to_initialise
 from convatlas.models.layers import LocalResponseNorm, conv_relu
 from convatlas.models.network import Network
 from convatlas.models.variant import Paper, Published, PublishedRow, Result, Variant, deviations
@@ -92,33 +92,32 @@ class AlexNet(Network):
         super().__init__()
         n = 5
         alpha = 1e-4 if divide_alpha_by_n else n * 1e-4  # [alpha] LocalResponseNorm divides.
-        overhang = nn.ZeroPad2d((0, 3, 0, 3))  # [overhang]
-        self.conv1 = nn.Sequential(overhang, *convolution(FIGURE_2, "conv1", in_channels))
-        # [text] [halves]
-        self.norm1 = LocalResponseNorm(n, alpha, beta=0.75, k=2.0, groups=2)
-        self.pool1 = overlapping_pool()
-        self.conv2 = convolution(FIGURE_2, "conv2", 96)
-        self.norm2 = LocalResponseNorm(n, alpha, beta=0.75, k=2.0, groups=2)
-        self.pool2 = overlapping_pool()
-        self.conv3 = convolution(FIGURE_2, "conv3", 256)
-        self.conv4 = convolution(FIGURE_2, "conv4", 384)
-        self.conv5 = convolution(FIGURE_2, "conv5", 384)
-        self.pool5 = overlapping_pool()
-        self.fc6 = nn.Sequential(*maps_to_vector(), *hidden(256 * 6 * 6))
-        self.fc7 = hidden(4096)
-        self.fc8 = nn.Linear(4096, num_classes)
+        with Uninitialised():
+            overhang = nn.ZeroPad2d((0, 3, 0, 3))  # [overhang]
+            self.conv1 = nn.Sequential(overhang, *convolution(FIGURE_2, "conv1", in_channels))
+            # [text] [halves]
+            self.norm1 = LocalResponseNorm(n, alpha, beta=0.75, k=2.0, groups=2)
+            self.pool1 = overlapping_pool()
+            self.conv2 = convolution(FIGURE_2, "conv2", 96)
+            self.norm2 = LocalResponseNorm(n, alpha, beta=0.75, k=2.0, groups=2)
+            self.pool2 = overlapping_pool()
+            self.conv3 = convolution(FIGURE_2, "conv3", 256)
+            self.conv4 = convolution(FIGURE_2, "conv4", 384)
+            self.conv5 = convolution(FIGURE_2, "conv5", 384)
+            self.pool5 = overlapping_pool()
+            self.fc6 = nn.Sequential(*maps_to_vector(), *hidden(256 * 6 * 6))
+            self.fc7 = hidden(4096)
+            self.fc8 = nn.Linear(4096, num_classes)
         initialise(self)
 
 
-@torch.no_grad()
 def initialise(network: nn.Module, *, hidden_deviation: float = 0.01) -> None:
     """Weights normal with deviation 0.01, biases of 1 where a ReLU should start with positive inputs; section 5."""
-    for name, row in network.named_children():
-        for layer in row.modules():
-            if isinstance(layer, nn.Conv2d | nn.Linear):
-                nn.init.normal_(layer.weight, std=hidden_deviation if name in ("fc6", "fc7") else 0.01)
-                if layer.bias is not None:
-                    nn.init.constant_(layer.bias, float(name in BIASED_BY_ONE))
+    for name, layer in layers_to_initialise(network):
+        row = name.split(".")[0]
+        nn.init.normal_(layer.weight, std=hidden_deviation if row in ("fc6", "fc7") else 0.01)
+        if layer.bias is not None:
+            nn.init.constant_(layer.bias, float(row in BIASED_BY_ONE))
 
 
 class CaffeNet(Network):
@@ -126,19 +125,20 @@ class CaffeNet(Network):
 
     def __init__(self, num_classes: int, in_channels: int) -> None:
         super().__init__()
-        self.conv1 = convolution(FIGURE_2, "conv1", in_channels)
-        self.pool1 = overlapping_pool()
-        self.norm1 = LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1.0)
-        self.conv2 = convolution(FIGURE_2, "conv2", 96)
-        self.pool2 = overlapping_pool()
-        self.norm2 = LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1.0)
-        self.conv3 = convolution(FIGURE_2, "conv3", 256)
-        self.conv4 = convolution(FIGURE_2, "conv4", 384)
-        self.conv5 = convolution(FIGURE_2, "conv5", 384)
-        self.pool5 = overlapping_pool()
-        self.fc6 = nn.Sequential(*maps_to_vector(), *hidden(256 * 6 * 6))
-        self.fc7 = hidden(4096)
-        self.fc8 = nn.Linear(4096, num_classes)
+        with Uninitialised():
+            self.conv1 = convolution(FIGURE_2, "conv1", in_channels)
+            self.pool1 = overlapping_pool()
+            self.norm1 = LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1.0)
+            self.conv2 = convolution(FIGURE_2, "conv2", 96)
+            self.pool2 = overlapping_pool()
+            self.norm2 = LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1.0)
+            self.conv3 = convolution(FIGURE_2, "conv3", 256)
+            self.conv4 = convolution(FIGURE_2, "conv4", 384)
+            self.conv5 = convolution(FIGURE_2, "conv5", 384)
+            self.pool5 = overlapping_pool()
+            self.fc6 = nn.Sequential(*maps_to_vector(), *hidden(256 * 6 * 6))
+            self.fc7 = hidden(4096)
+            self.fc8 = nn.Linear(4096, num_classes)
         initialise(self, hidden_deviation=0.005)
 
 

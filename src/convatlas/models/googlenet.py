@@ -28,6 +28,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from convatlas.errors import UsageError
+from convatlas.models.initialisation import Uninitialised, layers_to_initialise
 from convatlas.models.layers import LocalResponseNorm, conv_bn_relu, conv_relu
 from convatlas.models.network import Network
 from convatlas.models.variant import Paper, Published, PublishedRow, Result, Variant, deviations
@@ -147,34 +148,34 @@ class GoogLeNet(Network):
     def __init__(self, num_classes: int, in_channels: int, *, parts: Parts = PAPER_PARTS, heads: bool = True) -> None:
         super().__init__()
         conv, inception = parts.conv, partial(Inception, parts=parts)
-        # Rounding up gives the sizes of Table 1 without padding.
-        pool = partial(nn.MaxPool2d, stride=2, ceil_mode=True)
-        self.conv1 = conv(in_channels, 64, 7, stride=2, padding=3)  # [counts]
-        self.pool1 = pool(3)
-        if parts.norm:
-            self.norm1 = parts.norm()
-        self.conv2 = nn.Sequential(conv(64, 64, 1), conv(64, 192, 3, padding=1))
-        if parts.norm:
-            self.norm2 = parts.norm()
-        self.pool2 = pool(3)
-        self.inception_3a = inception(192, TABLE_1["inception_3a"])
-        self.inception_3b = inception(256, TABLE_1["inception_3b"])
-        self.pool3 = pool(3)
-        self.inception_4a = inception(480, TABLE_1["inception_4a"])
-        if heads:
-            self.auxiliary_4a = AuxiliaryClassifier(512, num_classes, parts)
-        self.inception_4b = inception(512, TABLE_1["inception_4b"])
-        self.inception_4c = inception(512, TABLE_1["inception_4c"])
-        self.inception_4d = inception(512, TABLE_1["inception_4d"])
-        if heads:
-            self.auxiliary_4d = AuxiliaryClassifier(528, num_classes, parts)
-        self.inception_4e = inception(528, TABLE_1["inception_4e"])
-        self.pool4 = pool(parts.pool4)
-        self.inception_5a = inception(832, TABLE_1["inception_5a"])
-        self.inception_5b = inception(832, TABLE_1["inception_5b"])
-        self.pool5 = nn.AdaptiveAvgPool2d(1)  # [larger]
-        self.dropout = nn.Sequential(nn.Flatten(), nn.Dropout(parts.dropout))
-        self.linear = nn.Linear(1024, num_classes)  # [logits]
+        pool = partial(nn.MaxPool2d, stride=2, ceil_mode=True)  # the sizes of Table 1, without padding
+        with Uninitialised():
+            self.conv1 = conv(in_channels, 64, 7, stride=2, padding=3)  # [counts]
+            self.pool1 = pool(3)
+            if parts.norm:
+                self.norm1 = parts.norm()
+            self.conv2 = nn.Sequential(conv(64, 64, 1), conv(64, 192, 3, padding=1))
+            if parts.norm:
+                self.norm2 = parts.norm()
+            self.pool2 = pool(3)
+            self.inception_3a = inception(192, TABLE_1["inception_3a"])
+            self.inception_3b = inception(256, TABLE_1["inception_3b"])
+            self.pool3 = pool(3)
+            self.inception_4a = inception(480, TABLE_1["inception_4a"])
+            if heads:
+                self.auxiliary_4a = AuxiliaryClassifier(512, num_classes, parts)
+            self.inception_4b = inception(512, TABLE_1["inception_4b"])
+            self.inception_4c = inception(512, TABLE_1["inception_4c"])
+            self.inception_4d = inception(512, TABLE_1["inception_4d"])
+            if heads:
+                self.auxiliary_4d = AuxiliaryClassifier(528, num_classes, parts)
+            self.inception_4e = inception(528, TABLE_1["inception_4e"])
+            self.pool4 = pool(parts.pool4)
+            self.inception_5a = inception(832, TABLE_1["inception_5a"])
+            self.inception_5b = inception(832, TABLE_1["inception_5b"])
+            self.pool5 = nn.AdaptiveAvgPool2d(1)  # [larger]
+            self.dropout = nn.Sequential(nn.Flatten(), nn.Dropout(parts.dropout))
+            self.linear = nn.Linear(1024, num_classes)  # [logits]
         initialise(self)
 
     def forward_with_auxiliary(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -202,12 +203,11 @@ def loss_with_auxiliary(logits: tuple[Tensor, Tensor, Tensor], labels: Tensor) -
 
 def initialise(network: nn.Module) -> None:
     """[init] The paper is silent."""
-    for name, module in network.named_modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            bound = (3 / module.weight[0].numel()) ** 0.5
-            nn.init.uniform_(module.weight, -bound, bound)
-            if module.bias is not None:
-                nn.init.constant_(module.bias, 0.0 if name.endswith("linear") else 0.2)
+    for name, layer in layers_to_initialise(network):
+        bound = (3 / layer.weight[0].numel()) ** 0.5
+        nn.init.uniform_(layer.weight, -bound, bound)
+        if layer.bias is not None:
+            nn.init.constant_(layer.bias, 0.0 if name.endswith("linear") else 0.2)
 
 
 PAPER = Paper(

@@ -24,6 +24,7 @@ from typing import NamedTuple, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from convatlas.models.initialisation import Uninitialised, layers_to_initialise, truncated_normal_
 from convatlas.models.layers import conv_bn_relu
 from convatlas.models.network import Network
 from convatlas.models.variant import Paper, Published, PublishedRow, Result, Variant, deviations
@@ -163,36 +164,43 @@ def column(channels: int, steps: Steps) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
+def initialise(network: nn.Module) -> None:
+    """[init] The paper is silent."""
+    for _, layer in layers_to_initialise(network):
+        if isinstance(layer, nn.Conv2d):
+            # A normal distribution cut at two deviations keeps 1 / 1.3 of its variance.
+            truncated_normal_(layer.weight, (1.3 * 2 / layer.weight[0].numel()) ** 0.5)
+        else:
+            nn.init.xavier_uniform_(layer.weight)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+
+
 class Inception(Network):
     """Figures 9 and 15.
 
     Args:
         rows: steps of each row up to the average pooling.
+        initialise: what sets the weights.
     """
 
-    def __init__(self, num_classes: int, in_channels: int, rows: Mapping[str, Steps]) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int,
+        rows: Mapping[str, Steps],
+        initialise: Callable[[nn.Module], None] = initialise,
+    ) -> None:
         super().__init__()
-        channels = in_channels
-        for name, steps in rows.items():
-            self.add_module(name, column(channels, steps))
-            channels = width(channels, steps)
-        self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())  # [larger]
-        self.dropout = nn.Dropout(0.2)
-        self.linear = nn.Linear(channels, num_classes)  # [logits] [heads]
+        with Uninitialised():
+            channels = in_channels
+            for name, steps in rows.items():
+                self.add_module(name, column(channels, steps))
+                channels = width(channels, steps)
+            self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())  # [larger]
+            self.dropout = nn.Dropout(0.2)
+            self.linear = nn.Linear(channels, num_classes)  # [logits] [heads]
         initialise(self)
-
-
-def initialise(network: nn.Module) -> None:
-    """[init] The paper is silent."""
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            # A normal distribution cut at two deviations keeps 1 / 1.3 of its variance.
-            std = (1.3 * 2 / module.weight[0].numel()) ** 0.5
-            nn.init.trunc_normal_(module.weight, std=std, a=-2 * std, b=2 * std)
-        elif isinstance(module, nn.Linear):
-            nn.init.xavier_uniform_(module.weight)
-        if isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None:
-            nn.init.zeros_(module.bias)
 
 
 def inception_v4(num_classes: int, in_channels: int) -> Inception:

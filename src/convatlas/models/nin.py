@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from torch import nn
 
+from convatlas.models.initialisation import Uninitialised, layers_to_initialise
 from convatlas.models.layers import conv_relu
 from convatlas.models.network import Network
 from convatlas.models.variant import Paper, Published, Result, Variant, deviations
@@ -117,25 +118,26 @@ class NiN(Network):
 
     def __init__(self, num_classes: int, in_channels: int, *, rows: Rows) -> None:
         super().__init__()
-        channels = in_channels
-        for name, row in rows.items():
-            if isinstance(row, Conv):
-                maps = num_classes if row.maps is None else row.maps
-                layer = conv_relu(channels, maps, row.size, stride=row.stride, padding=row.padding)
-                self.add_module(name, layer)
-                channels = maps
-            else:
-                self.add_module(name, row())
+        with Uninitialised():
+            channels = in_channels
+            for name, row in rows.items():
+                if isinstance(row, Conv):
+                    maps = num_classes if row.maps is None else row.maps
+                    layer = conv_relu(channels, maps, row.size, stride=row.stride, padding=row.padding)
+                    self.add_module(name, layer)
+                    channels = maps
+                else:
+                    self.add_module(name, row())
         initialise(self, rows)
 
 
 def initialise(network: nn.Module, rows: Rows) -> None:
     """[init] "We manually set proper initializations for the weights"; section 4.1."""
-    for name, row in rows.items():
-        if isinstance(row, Conv):
-            conv, _ = network.get_submodule(name).children()
-            nn.init.normal_(conv.get_parameter("weight"), std=row.deviation)
-            nn.init.zeros_(conv.get_parameter("bias"))
+    for name, layer in layers_to_initialise(network):
+        row = rows[name.split(".")[0]]
+        if isinstance(row, Conv) and layer.bias is not None:
+            nn.init.normal_(layer.weight, std=row.deviation)
+            nn.init.zeros_(layer.bias)
 
 
 PAPER = Paper("Network In Network", "Min Lin, Qiang Chen, Shuicheng Yan", "ICLR 2014", 2013, "arXiv:1312.4400")

@@ -24,6 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from convatlas.errors import UsageError
+from convatlas.models.initialisation import Uninitialised, layers_to_initialise
 from convatlas.models.layers import conv_bn, conv_bn_relu
 from convatlas.models.network import Network
 from convatlas.models.variant import Paper, Published, PublishedRow, Result, Variant, deviations
@@ -164,32 +165,33 @@ class ResNet(Network):
         make: Callable[..., nn.Module] = PlainBlock
         if shortcut is not None:
             make = partial(block, stride_at=stride_at, shortcut=shortcut, gate=gate)
-        self.conv1 = stem.conv1(in_channels)
-        maps = stem.maps
-        for name, (convs, count) in rows.items():
-            row = OrderedDict[str, nn.Module]()
-            if name == "conv2_x" and stem.pool1:
-                row["pool1"] = stem.pool1()
-            for i in range(1, count + 1):
-                # Table 1: conv3_1, conv4_1 and conv5_1 halve the map.
-                stride = 2 if i == 1 and name != "conv2_x" else 1
-                row[name.replace("x", str(i))] = make(maps, convs, stride)
-                maps = convs[-1].maps
-            self.add_module(name, nn.Sequential(row))
-        self.average_pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
-        self.fc = nn.Linear(maps, num_classes)
+        with Uninitialised():
+            self.conv1 = stem.conv1(in_channels)
+            maps = stem.maps
+            for name, (convs, count) in rows.items():
+                row = OrderedDict[str, nn.Module]()
+                if name == "conv2_x" and stem.pool1:
+                    row["pool1"] = stem.pool1()
+                for i in range(1, count + 1):
+                    # Table 1: conv3_1, conv4_1 and conv5_1 halve the map.
+                    stride = 2 if i == 1 and name != "conv2_x" else 1
+                    row[name.replace("x", str(i))] = make(maps, convs, stride)
+                    maps = convs[-1].maps
+                self.add_module(name, nn.Sequential(row))
+            self.average_pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+            self.fc = nn.Linear(maps, num_classes)
         initialise(self, zero_init_last_gamma)
 
 
 def initialise(network: nn.Module, zero_init_last_gamma: bool = False) -> None:
     """Section 3.4, "as in" He et al. 2015: weights normal with variance 2 / fan-in, biases 0."""
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            nn.init.kaiming_normal_(module.weight)  # [init]
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-        elif zero_init_last_gamma and isinstance(module, ResidualBlock):
-            *_, gamma, _beta = module.residual_branch.parameters()
+    for _, layer in layers_to_initialise(network):
+        nn.init.kaiming_normal_(layer.weight)  # [init]
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+    for block in network.modules():
+        if zero_init_last_gamma and isinstance(block, ResidualBlock):
+            *_, gamma, _beta = block.residual_branch.parameters()
             nn.init.zeros_(gamma)
 
 

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 
 from convatlas.models.inception_resnet import FIGURE_16, FIGURE_17, FIGURE_18, FIGURE_19, SCALES, Residual
 from convatlas.models.inception_v4 import FIGURE_3, Figure, Inception, figure_7
+from convatlas.models.initialisation import Uninitialised
 from convatlas.models.layers import conv_bn_relu
 from convatlas.models.network import Network
 from convatlas.models.resnet import initialise, results
@@ -110,16 +111,17 @@ class SEBNInception(Network):
 
     def __init__(self, num_classes: int, in_channels: int) -> None:
         super().__init__()
-        self.conv1 = conv_bn_relu(in_channels, 64, 7, stride=2, padding=3)  # [conv1]
-        self.pool1 = halving_pool()
-        self.conv2 = nn.Sequential(conv_bn_relu(64, 64, 1), conv_bn_relu(64, 192, 3, padding=1))
-        self.pool2 = halving_pool()
-        channels = 192
-        for name, widths in BN_INCEPTION.items():
-            self.add_module(name, SEInception(channels, widths))
-            channels = widths.out_channels(channels)
-        self.pool5 = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())  # [larger]
-        self.fc = nn.Linear(channels, num_classes)
+        with Uninitialised():
+            self.conv1 = conv_bn_relu(in_channels, 64, 7, stride=2, padding=3)  # [conv1]
+            self.pool1 = halving_pool()
+            self.conv2 = nn.Sequential(conv_bn_relu(64, 64, 1), conv_bn_relu(64, 192, 3, padding=1))
+            self.pool2 = halving_pool()
+            channels = 192
+            for name, widths in BN_INCEPTION.items():
+                self.add_module(name, SEInception(channels, widths))
+                channels = widths.out_channels(channels)
+            self.pool5 = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())  # [larger]
+            self.fc = nn.Linear(channels, num_classes)
         initialise(self)  # [init]
 
 
@@ -138,7 +140,7 @@ class SEResidual(Residual):
 def se_inception_resnet_v2(num_classes: int, in_channels: int) -> Inception:
     """[unknown] inception_resnet_v2 with gated blocks."""
     a, b, c = SCALES
-    network = Inception(
+    return Inception(
         num_classes,
         in_channels,
         {
@@ -149,9 +151,8 @@ def se_inception_resnet_v2(num_classes: int, in_channels: int) -> Inception:
             "reduction_b": (FIGURE_18,),
             "inception_resnet_c": 5 * (partial(SEResidual, figure=FIGURE_19, scale=c),),
         },
+        initialise,
     )
-    initialise(network)
-    return network
 
 
 def gated(channels: int) -> list[nn.Module]:

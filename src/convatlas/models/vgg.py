@@ -26,6 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from convatlas.errors import UsageError
+from convatlas.models.initialisation import Uninitialised, layers_to_initialise
 from convatlas.models.layers import LocalResponseNorm
 from convatlas.models.network import Network
 from convatlas.models.variant import Paper, Published, PublishedRow, Result, Variant, deviations
@@ -86,11 +87,10 @@ def glorot(network: nn.Module) -> None:
 
 
 def _initialise(network: nn.Module, fill: Callable[[Tensor], object]) -> None:
-    for layer in network.modules():
-        if isinstance(layer, nn.Conv2d | nn.Linear):
-            fill(layer.weight)
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
+    for _, layer in layers_to_initialise(network):
+        fill(layer.weight)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
 
 
 def plain(channels: int) -> list[nn.Module]:
@@ -122,21 +122,23 @@ class VGG(Network):
         initialise: Callable[[nn.Module], None] = gaussian,
     ) -> None:
         super().__init__()
-        channels = in_channels
-        for name, cell in layers_of(column):
-            if cell == "maxpool":
-                self.add_module(name, nn.MaxPool2d(2, stride=2))
-            elif cell == "LRN":
-                self.add_module(name, LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=2.0))  # [lrn]
-            else:
-                size, maps = map(int, cell.removeprefix("conv").split("-"))
-                conv = nn.Conv2d(channels, maps, size, padding=size // 2)
-                self.add_module(name, nn.Sequential(conv, *after(maps)))
-                channels = maps
-        to_vector = nn.AdaptiveAvgPool2d(7), nn.Flatten()  # [larger]
-        self.fc6 = nn.Sequential(*to_vector, nn.Linear(channels * 7 * 7, 4096), nn.ReLU(), nn.Dropout(0.5))  # [dropout]
-        self.fc7 = nn.Sequential(nn.Linear(4096, 4096), nn.ReLU(), nn.Dropout(0.5))
-        self.fc8 = nn.Linear(4096, num_classes)
+        with Uninitialised():
+            channels = in_channels
+            for name, cell in layers_of(column):
+                if cell == "maxpool":
+                    self.add_module(name, nn.MaxPool2d(2, stride=2))
+                elif cell == "LRN":
+                    self.add_module(name, LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=2.0))  # [lrn]
+                else:
+                    size, maps = map(int, cell.removeprefix("conv").split("-"))
+                    conv = nn.Conv2d(channels, maps, size, padding=size // 2)
+                    self.add_module(name, nn.Sequential(conv, *after(maps)))
+                    channels = maps
+            # [larger] [dropout]
+            to_vector = nn.AdaptiveAvgPool2d(7), nn.Flatten()
+            self.fc6 = nn.Sequential(*to_vector, nn.Linear(channels * 7 * 7, 4096), nn.ReLU(), nn.Dropout(0.5))
+            self.fc7 = nn.Sequential(nn.Linear(4096, 4096), nn.ReLU(), nn.Dropout(0.5))
+            self.fc8 = nn.Linear(4096, num_classes)
         initialise(self)
 
 

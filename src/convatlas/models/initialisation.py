@@ -1,0 +1,40 @@
+"""What the papers' initialisations share; each stands in its paper's file, as `initialise`."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import erf
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+
+class Uninitialised(TorchFunctionMode):
+    """A context in which convolutions and linear layers are made without initial weights: the paper's follow."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        # With these two PyTorch initialises the two kinds of layers.
+        if kwargs and func in (nn.init.kaiming_uniform_, nn.init.uniform_):
+            return kwargs["tensor"]
+        return func(*args, **kwargs or {})
+
+
+def layers_to_initialise(network: nn.Module) -> Iterator[tuple[str, nn.Conv2d | nn.Linear]]:
+    """Convolutions and linear layers by name; none on "meta", where nothing has a value."""
+    for name, layer in network.named_modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear) and not layer.weight.is_meta:
+            yield name, layer
+
+
+@torch.no_grad()
+def truncated_normal_(weight: Tensor, std: float) -> None:
+    """Fill from a normal distribution of mean 0 that is cut at two deviations, as nn.init.trunc_normal_ does slowly."""
+    # By the inverse of the distribution function: erf(2 / sqrt(2)) of all values are within two deviations.
+    within = erf(2 / 2**0.5)
+    weight.uniform_(-within, within).erfinv_().mul_(std * 2**0.5)

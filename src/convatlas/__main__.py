@@ -1,6 +1,6 @@
 """`python -m convatlas` is the command `convatlas`."""
 
-from convatlas.cli.main import run
+from convatlas_command import run
 
 if __name__ == "__main__":
     run()

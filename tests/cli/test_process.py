@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,23 @@ def reads(process: int, folder: Path) -> bool:
         except OSError:
             continue
     return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").is_file(), reason="sees in /proc how far a process is")
+@pytest.mark.parametrize(
+    "library", ["libtorch_global_deps", "_multiarray_umath", "_pydantic_core", "_safetensors_rust"]
+)
+def test_ctrl_c_while_modules_are_imported(library):
+    # What pip has made of the project's entry point: `python -m` would import torch before a line of ours is run.
+    script = Path(sysconfig.get_path("scripts"), "convatlas")
+    with subprocess.Popen(
+        [script, "list"], env=environment(None), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        while running.poll() is None and library not in Path(f"/proc/{running.pid}/maps").read_text():
+            pass
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=60)
+    assert (running.returncode, out, err) == (130, "", "stopped\n")
 
 
 def test_ctrl_c_while_an_image_is_awaited(trained, tmp_path):

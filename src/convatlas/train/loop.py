@@ -31,14 +31,14 @@ class StepDone:
     steps: int
     loss: float
     error: float
-    """Top-1 error over the pass so far, as a fraction."""
+    """Top-1 error over the epoch so far, as a fraction."""
     images: int
-    """Images learnt in the pass so far."""
+    """Images learnt in the epoch so far."""
 
 
 @dataclass(frozen=True, slots=True)
 class EpochDone:
-    """A pass is finished and validated."""
+    """An epoch is finished and validated."""
 
     epoch: int
     step: int
@@ -47,7 +47,7 @@ class EpochDone:
     train_error: float
     validation: Evaluation
     seconds: float
-    """Time of the pass's steps since the run was started or resumed, in seconds."""
+    """Time of the epoch's steps since the run was started or resumed, in seconds."""
     images_per_s: float
     is_best: bool
 
@@ -79,7 +79,7 @@ def fit(
     *,
     stop_requested: Callable[[], bool] = lambda: False,
 ) -> Iterator[Event]:
-    """Train until the recipe's last pass, from wherever `state` stands.
+    """Train until the recipe's last epoch, from wherever `state` stands.
 
     Order, distortions and dropout are functions of the position, so a run that stops after any event and goes on from
     the state kept there ends with the same bits.
@@ -87,7 +87,7 @@ def fit(
     Args:
         state: changed in place; between events it is always complete.
         train: the training images.
-        validation: the images that choose the best pass.
+        validation: the images that choose the best epoch.
         recipe: see `Recipe`.
         stop_requested: asked during validation, which is given up when it says yes.
 
@@ -98,7 +98,9 @@ def fit(
     steps = recipe.epochs * len(train)
     progress = state.progress
     while progress.epoch < recipe.epochs:
-        state.model.train()
+        if not state.model.training:
+            # Otherwise a part that the caller keeps in evaluation mode, such as frozen BatchNorm, stays in it.
+            state.model.train()
         started, first_seen = time.perf_counter(), progress.seen
         if not progress.batch:
             _estimate_curvature(state, train, compute_loss, recipe)
@@ -193,7 +195,7 @@ def _finish_epoch(state: TrainingState, evaluation: Evaluation, seconds: float, 
 
 
 def classify(model: nn.Module, images: Loader, *, stop_requested: Callable[[], bool] = lambda: False) -> Evaluation:
-    """Answers of a model on every image, in the set's order; the model's mode is restored.
+    """Answers of a model on every image, in the set's order; every module's mode is restored.
 
     Args:
         model: gives logits.
@@ -203,7 +205,7 @@ def classify(model: nn.Module, images: Loader, *, stop_requested: Callable[[], b
     Raises:
         InterruptedError: if `stop_requested` said yes.
     """
-    was_training = model.training
+    modes = {module: module.training for module in model.modules()}
     model.eval()
     logits, labels = [], []
     try:
@@ -214,5 +216,6 @@ def classify(model: nn.Module, images: Loader, *, stop_requested: Callable[[], b
                 logits.append(model(batch.inputs))
                 labels.append(batch.labels)
     finally:
-        model.train(was_training)
+        for module, mode in modes.items():
+            module.training = mode
     return Evaluation(torch.cat(logits).float().cpu(), torch.cat(labels).cpu())

@@ -11,7 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 import convatlas
-from convatlas.cli import evaluate, models, predict, train
+from convatlas.cli import evaluate, hub, models, predict, train
 from convatlas.errors import EXIT_INTERRUPTED, ConvAtlasError, OutOfMemoryError, StorageError, UsageError
 from convatlas.models import VARIANTS
 
@@ -39,6 +39,8 @@ app.command("show")(models.show_command)
 app.command("train")(train.train_command)
 app.command("evaluate")(evaluate.evaluate_command)
 app.command("predict")(predict.predict_command)
+app.command("push")(hub.push_command)
+app.command("pull")(hub.pull_command)
 
 
 def _version(wanted: bool) -> None:

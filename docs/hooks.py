@@ -8,7 +8,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from parts import PARTS
-from parts.networks import network
+from parts.networks import families, network
 from PIL import Image
 
 from convatlas.data.decode import open_image
@@ -22,7 +22,8 @@ _PLACE = re.compile(r"<!-- ([a-z_]+) -->")
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     for entry in config.nav or ():
         if isinstance(entry, dict) and "Networks" in entry:
-            entry["Networks"] = ["networks/index.md", *(f"networks/{name}.md" for name in list_models())]
+            pages = {family: [f"networks/{name}.md" for name in names] for family, names in families().items()}
+            entry["Networks"] = ["networks/index.md", *({family: listed} for family, listed in pages.items())]
     return config
 
 

@@ -3,6 +3,7 @@
 import typing
 from typing import Any, Literal
 
+import typer
 import typer.main
 
 from convatlas.cli.main import app
@@ -11,22 +12,29 @@ from parts.markdown import table
 
 def commands() -> str:
     """Every command with its arguments and options, as the command line declares them."""
-    group = typer.main.get_command(app)
     parts = []
-    for declared in app.registered_commands:
-        command = group.commands[declared.name]
+    for name, declared, command in _commands(app):
         hints = typing.get_type_hints(declared.callback)
         arguments = [p for p in command.params if not p.opts[0].startswith("-")]
         options = [p for p in command.params if p.opts[0].startswith("-")]
-        usage = " ".join([f"convatlas {declared.name}", *map(_argument, arguments), "[OPTIONS]" if options else ""])
+        usage = " ".join([f"convatlas {name}", *map(_argument, arguments), "[OPTIONS]" if options else ""])
         sentence, _, example = (command.help or "").partition("\n\nExample: ")
-        parts.append(f"## {declared.name}\n\n{sentence}\n\n```text\n{usage.strip()}\n```\n")
+        parts.append(f"## {name}\n\n{sentence}\n\n```text\n{usage.strip()}\n```\n")
         if example:
-            parts.append(f"For example:\n\n```text\n{example}\n```\n")
+            parts.append(f"For example `{example}`.\n")
         rows = [(f"`{_argument(p).strip('[]').rstrip('.')}`", _default(p), p.help or "") for p in arguments]
         rows += [(f"`{_option(p, hints[p.name])}`", _default(p), p.help or "") for p in options]
         parts.append(table("argument or option|default|meaning", rows))
     return "\n".join(parts)
+
+
+def _commands(group: typer.Typer) -> list[tuple[str, Any, Any]]:
+    """Name, declaration and parsed form of each command, groups' commands behind the others."""
+    parsed = typer.main.get_command(group).commands
+    found = [(declared.name, declared, parsed[declared.name]) for declared in group.registered_commands]
+    for inner in group.registered_groups:
+        found += [(f"{inner.name} {name}", *rest) for name, *rest in _commands(inner.typer_instance)]
+    return found
 
 
 def _argument(parameter: Any) -> str:

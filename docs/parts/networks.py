@@ -1,31 +1,49 @@
 """A page a network, and the list of them."""
 
+from functools import cache
 from typing import Any
 
-from convatlas.analysis.summary import Row, Summary, summarize
-from convatlas.models import create_model, get_variant, list_models
+import convatlas.atlas
+from convatlas.analysis.summary import Row, Summary
+from convatlas.cli.output import short
+from convatlas.costs import cost
+from convatlas.models import get_variant, list_models
 from convatlas.models.variant import Paper, Published, Variant
+from convatlas.recipes import RECIPES
 from parts.markdown import DOCS, table
 
+_BORROWED = "lenet5_modern"
+_COUNTS = {"params": "parameters", "connections": "connections"}
 _YES, _NO = '<span class="yes">✓</span>', '<span class="no">✗</span>'
+
+
+# The pages are built more than once, and what stands on them does not change.
+measured = cache(convatlas.atlas.measured)
+
+
+def families() -> dict[str, list[str]]:
+    """Names of the networks by family, the oldest family first."""
+    grouped: dict[str, list[str]] = {}
+    for name in list_models():
+        grouped.setdefault(get_variant(name).family, []).append(name)
+    return grouped
 
 
 def network(name: str) -> str:
     """The page of a network."""
     variant = get_variant(name)
-    summary = summarize(create_model(name, device="meta"), variant.input_size)
+    summary = measured(name)
     paper, published = variant.paper, variant.published
     parts = [f"# {name}", f"{variant.summary[0].upper()}{variant.summary[1:]}.", f"{citation(paper)}"]
     if (DOCS / "images" / f"{name}.svg").is_file():
         parts.append(f"![{name}: every layer with its size](../images/{name}.svg)")
     parts += ["## Story", story(name, variant.family), "## The paper's table", _paper_table(summary, published)]
-    parts += ["## Cost", _cost_table(summary)]
+    parts += ["## Cost", _cost_table(summary, published)]
     if published is not None and published.results:
         rows = [(result.measure, f"{result.error} %", result.source) for result in published.results]
         parts += ["## Published results", table("measure|error:|source", rows)]
         parts.append("What our recipes reach is under [figures](../figures.md).")
-    parts += ["## Where it departs from the paper", _deviations(variant), "## Train it"]
-    parts.append(f"```text\nconvatlas train {name}\n```\n\n[Training](../training.md) has the recipes.")
+    parts += ["## Where it departs from the paper", _deviations(variant), "## Train it", training(name)]
     elsewhere = DOCS / "elsewhere" / f"{name}.md"
     if elsewhere.is_file():
         parts += ["## Under the same name elsewhere", elsewhere.read_text("utf-8")]
@@ -43,6 +61,20 @@ def story(name: str, family: str) -> str:
     """A network's story, or its family's."""
     own = DOCS / "stories" / f"{name}.md"
     return (own if own.is_file() else DOCS / "stories" / f"{family}.md").read_text("utf-8").strip()
+
+
+def training(name: str) -> str:
+    """How to train a network: by its own recipe, or by another's that is fitted to its images."""
+    if name in RECIPES:
+        return f"```text\nconvatlas train {name}\n```\n\n[Training](../training.md) has the recipe."
+    channels, height, width = get_variant(name).input_size
+    settings = (f"channels={channels}", f"size=[{height},{width}]", "padding=0")
+    shown = " \\\n  ".join(["", *(f"--set preprocess.{setting}" for setting in settings)])
+    return (
+        "It has no recipe of its own yet. With another one, on images of the paper's size:\n\n"
+        f"```text\nconvatlas train {name} FOLDER --recipe {_BORROWED}{shown}\n```\n\n"
+        "The learning rate is then yours to find. [Training](../training.md) has every field."
+    )
 
 
 def _number(value: int | tuple[int, ...]) -> str:
@@ -66,33 +98,43 @@ def _verdict(theirs: tuple[Any, ...], ours: tuple[Any, ...]) -> tuple[str, str]:
 
 
 def _paper_table(summary: Summary, published: Published | None) -> str:
+    counts = _counted(published)
+
     def line(row: Row) -> tuple[str, ...]:
-        ours = (row.output, row.params, row.connections)
+        ours = (row.output, *(getattr(row, key) for key in counts))
         there = published.rows.get(row.name) if published else None
-        theirs = (there.output, there.params, there.connections) if there else ()
+        theirs = (there.output, *(getattr(there, key) for key in counts)) if there else ()
         return row.name, *map(_number, ours), *_verdict(theirs, ours)
 
     lines = [line(row) for row in summary.rows]
-    ours = (summary.params, summary.connections)
-    theirs = (published.params, published.connections) if published else ()
+    ours = tuple(getattr(summary, key) for key in counts)
+    theirs = tuple(getattr(published, key) for key in counts) if published else ()
     lines.append(("**all**", "", *map(_number, ours), *_verdict(theirs, ours)))
     source = (
         f"What is built, beside what the paper prints ({published.source})."
         if published
         else "The paper has no such network, so there is nothing to tick off."
     )
-    return f"{source}\n\n{table('row|output:|parameters:|connections:|the paper prints|', lines)}"
+    headings = "|".join(f"{_COUNTS[key]}:" for key in counts)
+    return f"{source}\n\n{table(f'row|output:|{headings}|the paper prints|', lines)}"
+
+
+def _counted(published: Published | None) -> list[str]:
+    """What is counted besides the output's size; connections only where the paper counts them."""
+    printed = [] if published is None else [published, *published.rows.values()]
+    return ["params", *["connections"] * any(there.connections is not None for there in printed)]
 
 
 def _side(size: int | None) -> str:
     return "–" if size is None else f"{size}×{size}"
 
 
-def _cost_table(summary: Summary) -> str:
+def _cost_table(summary: Summary, published: Published | None) -> str:
     rows = [(r.name, r.kind, f"{r.macs:,}", _side(r.receptive_field), r.stride or "–") for r in summary.rows]
     return (
         "Multiply-adds (MACs) of convolutions and linear layers for one image, and the square of the input that one "
-        f"output value sees.\n\n{table('row|layers|MACs:|sees:|stride:', rows)}\n{summary.macs:,} MACs in all."
+        f"output value sees.\n\n{table('row|layers|MACs:|sees:|stride:', rows)}\n{summary.macs:,} MACs in all"
+        + (f"; the paper prints {published.macs:,}." if published and published.macs is not None else ".")
     )
 
 
@@ -102,12 +144,16 @@ def _deviations(variant: Variant) -> str:
 
 
 def networks() -> str:
-    """Every network with a link to its page."""
-    rows = []
-    for name in list_models():
-        variant = get_variant(name)
-        summary = summarize(create_model(name, device="meta"), variant.input_size)
-        size = _number(variant.input_size)
-        numbers = (f"{summary.params:,}", f"{summary.macs:,}")
-        rows.append((f"[{name}]({name}.md)", variant.paper.year, *numbers, size, variant.summary))
-    return table("name|year|parameters:|MACs:|input:|what it is", rows)
+    """Every network with a link to its page, a table a family."""
+    parts = []
+    for family, names in families().items():
+        years = sorted({get_variant(name).paper.year for name in names})
+        parts.append(f"## {family}, {' and '.join(map(str, years))}\n")
+        parts.append(table("name|parameters:|MACs:|input:|what it is", map(_listed, names)))
+    return "\n".join(parts)
+
+
+def _listed(name: str) -> tuple[str, ...]:
+    variant, numbers = get_variant(name), cost(name)
+    size = _number(variant.input_size)
+    return f"[{name}]({name}.md)", short(numbers.params), short(numbers.macs), size, variant.summary

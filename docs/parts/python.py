@@ -7,6 +7,7 @@ import typing
 from typing import Any
 
 import convatlas
+from convatlas.analysis.summary import Row
 from convatlas.models.network import Network
 from convatlas.models.variant import Deviation, Paper, Published, PublishedRow, Result, Variant
 from convatlas.serve.predictor import Prediction, Predictor
@@ -15,7 +16,7 @@ from convatlas.train.recipe import Recipe
 from convatlas.train.run import RunResult
 
 RECORDS = (
-    Predictor, Prediction, RunResult, Evaluation, Recipe,
+    Predictor, Prediction, RunResult, Evaluation, Recipe, Row,
     Network, Variant, Paper, Published, PublishedRow, Result, Deviation,
 )  # fmt: skip
 

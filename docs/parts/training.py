@@ -12,12 +12,14 @@ from parts.markdown import summary_of, table
 
 def recipes() -> str:
     """Every recipe with what sets it apart."""
-    rows = []
+    rows, notes = [], []
     for name, recipe in RECIPES.items():
         r = recipe()
         learning = f"{r.optimizer.name}, lr {r.optimizer.lr:g}, {r.schedule.name}"
-        rows.append((f"`{name}`", r.epochs, r.batch_size, learning, r.loss.name, inspect.getdoc(recipe)))
-    return table("recipe|passes:|batch:|optimizer|loss|what for", rows)
+        summary, _, more = (inspect.getdoc(recipe) or "").partition("\n\n")
+        rows.append((f"`{name}`", r.epochs, r.batch_size, learning, r.loss.name, summary))
+        notes += [f"`{name}`: {more}"] if more else []
+    return "\n\n".join([table("recipe|epochs:|batch:|optimizer|loss|what for", rows), *notes])
 
 
 def recipe_fields() -> str:

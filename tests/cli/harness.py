@@ -71,6 +71,14 @@ def environment(changes: dict[str, str | None] | None) -> dict[str, str]:
     return {name: value for name, value in merged.items() if value is not None}
 
 
+def leaves(group: Any, before: str = "") -> dict[str, Any]:
+    """Commands by name, those of a group with the group's name before theirs."""
+    found: dict[str, Any] = {}
+    for name, command in group.commands.items():
+        found |= leaves(command, f"{name} ") if hasattr(command, "commands") else {before + name: command}
+    return found
+
+
 def class_folders(root: Path, classes: dict[str, int], *, count: int = 6) -> Path:
     """A folder of class folders with grey 28x28 images of a square whose place tells the class."""
     for name, place in classes.items():

@@ -20,13 +20,14 @@ from mkdocs.structure.files import Files
 
 import convatlas
 from convatlas import errors
-from convatlas.analysis.summary import summarize
 from convatlas.cli.main import app, run
+from convatlas.cli.plan import new_plan
 from convatlas.data.source import NAMED_SETS
 from convatlas.errors import ConvAtlasError
-from convatlas.models import VARIANTS, create_model
+from convatlas.models import VARIANTS
 from convatlas.recipes import RECIPES
 from convatlas.train.recipe import Recipe, Record
+from tests.cli.harness import leaves
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -101,9 +102,12 @@ def test_links_between_pages_lead_somewhere() -> None:
 def test_the_site_has_a_page_for_every_variant() -> None:
     config = load_config(str(ROOT / "mkdocs.yml"))
     config = config.plugins.on_config(config)
-    nav = next(entry["Networks"] for entry in config.nav if "Networks" in entry)
+    index, *groups = next(entry["Networks"] for entry in config.nav if "Networks" in entry)
     pages = {f"networks/{name}.md" for name in VARIANTS}
-    assert set(nav) - {"networks/index.md"} == pages
+    assert index == "networks/index.md"
+    listed = [(family, page) for group in groups for family, names in group.items() for page in names]
+    assert {page: family for family, page in listed} == {f"networks/{n}.md": v.family for n, v in VARIANTS.items()}
+    assert len(listed) == len(pages)
     files = config.plugins.on_files(Files([]), config=config)
     assert {file.src_uri for file in files if file.src_uri.endswith(".md")} == pages
 
@@ -111,7 +115,7 @@ def test_the_site_has_a_page_for_every_variant() -> None:
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_variants_page_has_all_that_is_known(hooks: ModuleType, name: str) -> None:
     variant, page = VARIANTS[name], hooks.network(name)
-    summary = summarize(create_model(name, device="meta"), variant.input_size)
+    summary = importlib.import_module("parts.networks").measured(name)
     known = [name, variant.paper.title, variant.paper.identifier, f"{summary.params:,}", f"{summary.macs:,}"]
     known += [f"| {row.name} |" for row in summary.rows]
     known += [text for deviation in variant.deviations for text in (deviation.tag, deviation.text)]
@@ -125,6 +129,18 @@ def test_a_wrong_number_gets_a_cross(hooks: ModuleType) -> None:
     assert 'class="yes"' in verdict((None, 156, None), ((6, 28, 28), 156, 1))[1]
     assert 'class="no"' in verdict((None, 157, None), ((6, 28, 28), 156, 1))[1]
     assert verdict((), (1, 2)) == ("–", "–")
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_variants_page_says_how_to_train_it(hooks: ModuleType, name: str, tmp_path: Path) -> None:
+    shown = importlib.import_module("parts.networks").training(name)
+    (command,) = re.findall(r"^```text\n(convatlas train .*?)^```$", shown, re.MULTILINE | re.DOTALL)
+    words = shlex.split(command.replace("\\\n", " "))[2:]
+    parsed = typer.main.get_command(app).commands["train"].make_context("train", words).params
+    # Refuses an unknown field, a missing recipe and images that the network does not take.
+    plan = new_plan(parsed["name"], parsed["data"], parsed["recipe"], parsed["settings"] or [], tmp_path)
+    assert plan.name == name
+    assert plan.recipe.preprocess.input_size == VARIANTS[name].input_size
 
 
 def test_every_family_has_a_story(hooks: ModuleType) -> None:
@@ -143,6 +159,18 @@ def test_the_figure_has_the_papers_sizes() -> None:
         assert f">{size}</text>" in drawn
 
 
+def test_the_front_page_counts_the_networks_and_names_every_family() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert f" {len(VARIANTS)} networks" in readme
+    rows = readme[readme.index("| family | year |") :].split("\n\n")[0]
+    assert re.findall(r"\| (\d{4}) \|", rows) == sorted(re.findall(r"\| (\d{4}) \|", rows))
+    first = {v.family: min(w.paper.year for w in VARIANTS.values() if w.family == v.family) for v in VARIANTS.values()}
+    shown = dict(re.findall(r"^\| ([\w ]+) \| (\d{4}) \|", rows, re.MULTILINE))
+    shown["NiN"] = shown.pop("Network in Network")
+    assert {family: int(year) for family, year in shown.items()} == first
+    assert {name for name in re.findall(r"`(\w+)`", rows) if name[0] != "_"} <= set(VARIANTS)
+
+
 def test_the_list_has_every_variant(part) -> None:
     assert set(re.findall(r"\(([^)]+)\.md\)", part("networks"))) == set(VARIANTS)
 
@@ -156,6 +184,7 @@ def test_every_recipe_and_every_field_is_listed(part) -> None:
     nested = {key for recipe in RECIPES.values() for key in flat(recipe().model_dump(mode="json"))}
     nested |= {f"{place}.{field}" for place, kind in placed(kinds) for field in kind.model_fields}
     assert set(first_column(text)) == fields | nested
+    assert not re.search(r"\|\s*\|$", text, re.MULTILINE), "a field without a meaning"
     assert set(first_column(part("recipes"))) == set(RECIPES)
 
 
@@ -171,10 +200,10 @@ def placed(kinds: set[type[Record]]) -> list[tuple[str, type[Record]]]:
 
 
 def test_every_command_argument_and_option_is_listed(part) -> None:
-    text, group = part("commands"), typer.main.get_command(app)
-    sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
-    assert set(sections) == set(group.commands)
-    for name, command in group.commands.items():
+    text, commands = part("commands"), leaves(typer.main.get_command(app))
+    sections = dict(re.findall(r"^## ([\w ]+)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
+    assert set(sections) == set(commands)
+    for name, command in commands.items():
         found = {shown.split()[0] for shown in first_column(sections[name])}
         assert len(found) == len(command.params)
         for parameter in command.params:

@@ -17,7 +17,7 @@ def push_command(
     to: Annotated[str, typer.Argument(metavar="PLACE", help=_PLACE)],
     json: Json = False,
 ) -> None:
-    """Share a run's best checkpoint: its weights and its card, nothing that could run code.
+    """Share a run's best checkpoint: weights and card, no code.
 
     Example: convatlas push runs/digits ada/digits
     """
@@ -33,7 +33,7 @@ def pull_command(
     out: Annotated[Path, typer.Option(help="The folder to make.")],
     json: Json = False,
 ) -> None:
-    """Fetch a checkpoint that was pushed; every other command takes it as a run.
+    """Fetch a checkpoint that was pushed, to use it as a run.
 
     Example: convatlas pull ada/digits --out digits
     """

@@ -130,8 +130,7 @@ class AuxiliaryClassifier(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.conv(self.pool(x)).flatten(1)
-        x = self.dropout(F.relu(self.fc(x)))
-        logits: Tensor = self.linear(x)
+        logits: Tensor = self.linear(self.dropout(F.relu(self.fc(x))))
         return logits
 
 
@@ -181,6 +180,8 @@ class GoogLeNet(Network):
     def forward_with_auxiliary(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Logits of the network and of the auxiliary classifiers on 4a and 4d, for images (N, C, H, W).
 
+        DistributedDataParallel follows `forward` alone: give it a module whose `forward` calls this.
+
         Raises:
             UsageError: if the network was built without auxiliary classifiers.
         """
@@ -204,8 +205,7 @@ def loss_with_auxiliary(logits: tuple[Tensor, Tensor, Tensor], labels: Tensor) -
 def initialise(network: nn.Module) -> None:
     """[init] The paper is silent."""
     for name, layer in layers_to_initialise(network):
-        bound = (3 / layer.weight[0].numel()) ** 0.5
-        nn.init.uniform_(layer.weight, -bound, bound)
+        nn.init.kaiming_uniform_(layer.weight, nonlinearity="linear")  # +-sqrt(3 / fan-in)
         if layer.bias is not None:
             nn.init.constant_(layer.bias, 0.0 if name.endswith("linear") else 0.2)
 

@@ -30,7 +30,8 @@ class Network(nn.Module):
     classifier. `create_model` fills in `description`.
 
     Attributes:
-        off_path: names of children that are no rows, such as heads that only training uses.
+        off_path: names of children that are no rows, such as heads that only training uses. `forward` gives them no
+            gradient: to train without them under DistributedDataParallel, freeze them with `requires_grad_(False)`.
     """
 
     description: Description | None = None

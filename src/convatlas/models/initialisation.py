@@ -34,7 +34,9 @@ def layers_to_initialise(network: nn.Module) -> Iterator[tuple[str, nn.Conv2d | 
 
 @torch.no_grad()
 def truncated_normal_(weight: Tensor, std: float) -> None:
-    """Fill from a normal distribution of mean 0 that is cut at two deviations, as nn.init.trunc_normal_ does slowly."""
-    # By the inverse of the distribution function: erf(2 / sqrt(2)) of all values are within two deviations.
-    within = erf(2 / 2**0.5)
-    weight.uniform_(-within, within).erfinv_().mul_(std * 2**0.5)
+    """Fill from a normal distribution of mean 0 that is cut at two deviations, by 2^16 values of equal probability."""
+    # nn.init.trunc_normal_ takes twenty times as long. Most of the time is in the generator: a draw serves four values.
+    draws = torch.empty((weight.numel() + 3) // 4, dtype=torch.int64, device=weight.device).random_(-(2**63), None)
+    weight.copy_(draws.view(torch.int16)[: weight.numel()].view_as(weight))
+    # The inverse of the distribution function, of which erf(2 / sqrt(2)) is between the cuts.
+    weight.add_(0.5).mul_(erf(2 / 2**0.5) / 2**15).erfinv_().mul_(std * 2**0.5)

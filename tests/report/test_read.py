@@ -41,7 +41,7 @@ def test_a_damaged_file_is_named(three: MadeRun, file: str, content: bytes):
     [
         ("2,20,", "two,20,", "line 3 has a value that is no number"),
         ("2,20,0.05,", "2,20,", "line 3 has 9 columns instead of 10"),
-        (",1\r\n", ",0\r\n", "it has no best pass"),
+        (",1\r\n", ",0\r\n", "it has no best epoch"),
         ("validation_loss", "val_loss", "it has no column validation_loss"),
     ],
 )

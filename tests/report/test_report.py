@@ -37,7 +37,7 @@ def test_the_figures_on_the_page(three: MadeRun):
         "95 % interval 1.25 % to 75.00 %",
         "4 of 10 images wrong",
         "Validation error25.00 %",
-        "best pass: epoch 2 of 3",
+        "best epoch: 2 of 3",
         "1 min 23 s",
         "1,652 images/s",
         "All 4 mistakes on 10 test images",
@@ -133,7 +133,7 @@ def test_a_mistake_of_another_run_is_refused(three: MadeRun):
 def test_one_epoch(tmp_path: Path):
     run = make_run(tmp_path / "run", ["cat", "dog"], [(0, 0), (1, 0)], epochs=1)
     write_report(run.folder, run.result, [])
-    assert "best pass: epoch 1 of 1" in Reader(run.page()).text
+    assert "best epoch: 1 of 1" in Reader(run.page()).text
 
 
 @pytest.mark.parametrize(

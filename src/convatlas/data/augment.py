@@ -36,7 +36,7 @@ class Distortion(BaseModel):
             pixels: floating-point images (N, C, H, W).
             items: the images' positions in the training set (N,), on the same device.
             seed: the run's seed.
-            epoch: the pass over the data.
+            epoch: the epoch, from 0.
             fill: pixel value of what moves in from outside.
 
         Returns:

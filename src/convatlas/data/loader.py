@@ -63,7 +63,7 @@ class Loader:
 
         Args:
             seed: the run's seed.
-            epoch: the pass over the data.
+            epoch: the epoch, from 0.
             distortion: the random change of each image.
             first: batches to leave out at the start, for a run that goes on within a pass.
         """

@@ -60,7 +60,7 @@ class Panel:
         span = f"epoch {self.epochs[0]} to {self.epochs[-1]}" if len(self.epochs) > 1 else f"epoch {self.epochs[0]}"
         return (
             f"{self.title} against the epoch, {span}: {', '.join(ends)}; "
-            f"at the best pass, epoch {self.epochs[self.best]}: {', '.join(at_best)}."
+            f"at the best epoch, {self.epochs[self.best]}: {', '.join(at_best)}."
         )
 
 
@@ -186,7 +186,7 @@ def _mark_best(axes: "Axes", panel: Panel, theme: Theme) -> None:
     is_right = panel.best >= len(panel.epochs) / 2 or len(panel.epochs) == 1
     # Above the axes, where no curve can run through it.
     axes.annotate(
-        f"best pass: epoch {epoch}, {curve.name} {panel.written(value)}",
+        f"best epoch: {epoch}, {curve.name} {panel.written(value)}",
         (epoch, 1), xycoords=("data", "axes fraction"), xytext=(3 if is_right else -3, 4), textcoords="offset points",
         ha="right" if is_right else "left", va="bottom", color=theme.muted, fontsize=8.5,
     )  # fmt: skip

@@ -83,14 +83,14 @@ def _headline(run: Run, result: Mapping[str, Any]) -> str:
         (
             "Validation error",
             percent(validation["top1_error"]),
-            f"best pass: epoch {run.best.epoch} of {result['epochs']}<br>on {counted(validation['images'], 'image')}",
+            f"best epoch: {run.best.epoch} of {result['epochs']}<br>on {counted(validation['images'], 'image')}",
         ),
         (
             "Training time",
             duration(result["seconds"]),
             f"{counted(result['epochs'], 'epoch')}<br>{counted(result['step'], 'step')}",
         ),
-        ("Training speed", f"{result['images_per_s']:,.0f} <small>images/s</small>", "median over the passes"),
+        ("Training speed", f"{result['images_per_s']:,.0f} <small>images/s</small>", "median over the epochs"),
     ]
     return "\n".join(
         f'<div><dt>{term}</dt><dd class="figure">{figure}</dd><dd class="note">{note}</dd></div>'
@@ -101,11 +101,11 @@ def _headline(run: Run, result: Mapping[str, Any]) -> str:
 def _curves(run: Run) -> str:
     drawn = panels(run)
     figures = "\n".join(_themed_figure(panel) for panel in drawn)
-    note = "Training values are means over a pass, while the weights still change; validation comes after the pass."
+    note = "Training values are means over an epoch, while the weights still change; validation comes after the epoch."
     if not is_plain_cross_entropy(run.recipe):
         note += " The training loss is another quantity than the cross entropy, so each has axes of its own."
     if len(run.passes) == 1:
-        note += " The run has one pass, so each curve is a point."
+        note += " The run has one epoch, so each curve is a point."
     return f'<div class="panels">\n{figures}\n</div>\n<p class="note">{note}</p>'
 
 

@@ -99,7 +99,7 @@ def _passes(path: Path) -> tuple[tuple[Pass, ...], Pass]:
         if is_best == "1":
             best = passes[-1]
     if best is None:
-        raise _damaged(path, "it has no best pass")
+        raise _damaged(path, "it has no best epoch")
     return tuple(passes), best
 
 

@@ -52,8 +52,8 @@ class RunResult:
 
     Attributes:
         path: the run folder.
-        figures: what `result.json` holds: epochs, seconds, images_per_s, the best pass, val and test.
-        test: answers of the best pass's weights on the test images, which chose nothing.
+        figures: what `result.json` holds: epochs, seconds, images_per_s, the best epoch, val and test.
+        test: answers of the best epoch's weights on the test images, which chose nothing.
     """
 
     path: Path
@@ -76,7 +76,7 @@ def train(
     """Train a model and write its run folder.
 
     Args:
-        model: changed in place; ends with the best pass's weights. One made by `create_model` can be built again from
+        model: changed in place; ends with the best epoch's weights. One made by `create_model` can be built again from
             the run folder alone.
         data: what a DATA argument means, or images that were loaded with the recipe's preprocessing.
         recipe: how to train.
@@ -233,7 +233,7 @@ class _Run:
 
 
 def split(data: Data, recipe: Recipe) -> tuple[Images, Images]:
-    """The images that are learnt and those that choose the best pass; the data's own validation images, if it has them.
+    """The images that are learnt, and those that choose the best epoch: the data's own validation images, if there are.
 
     Raises:
         UsageError: if nothing is left to validate on.

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
+import time
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,7 @@ def test_ctrl_c_while_images_are_read(tmp_path):
         arguments, env=environment(None), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as running:
         while running.poll() is None and not reads(running.pid, tmp_path / "large"):
-            pass
+            time.sleep(0.005)
         running.send_signal(signal.SIGINT)
         out, err = running.communicate(timeout=60)
     assert (running.returncode, out, err) == (130, "", "stopped\n")
@@ -107,7 +108,7 @@ def test_ctrl_c_while_modules_are_imported(library):
         [script, "list"], env=environment(None), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as running:
         while running.poll() is None and library not in Path(f"/proc/{running.pid}/maps").read_text():
-            pass
+            time.sleep(0.005)
         running.send_signal(signal.SIGINT)
         out, err = running.communicate(timeout=60)
     assert (running.returncode, out, err) == (130, "", "stopped\n")

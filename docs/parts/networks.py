@@ -5,6 +5,7 @@ from typing import Any
 
 import convatlas.atlas
 from convatlas.analysis.summary import Row, Summary
+from convatlas.atlas import venue_and_year
 from convatlas.cli.output import short
 from convatlas.costs import cost
 from convatlas.models import get_variant, list_models
@@ -54,7 +55,7 @@ def citation(paper: Paper) -> str:
     """A paper in one line, with a link to it."""
     kind, _, number = paper.identifier.partition(":")
     address = {"doi": "https://doi.org/", "arxiv": "https://arxiv.org/abs/"}[kind.lower()] + number
-    return f"{paper.authors}, *{paper.title}*, {paper.venue}, {paper.year}, [{paper.identifier}]({address})."
+    return f"{paper.authors}, *{paper.title}*, {venue_and_year(paper)}, [{paper.identifier}]({address})."
 
 
 def story(name: str, family: str) -> str:
@@ -115,8 +116,10 @@ def _paper_table(summary: Summary, published: Published | None) -> str:
         if published
         else "The paper has no such network, so there is nothing to tick off."
     )
-    headings = "|".join(f"{_COUNTS[key]}:" for key in counts)
-    return f"{source}\n\n{table(f'row|output:|{headings}|the paper prints|', lines)}"
+    headings = ["row", "output:", *(f"{_COUNTS[key]}:" for key in counts), "the paper prints", ""]
+    if published is None:
+        headings, lines = headings[:-2], [line[:-2] for line in lines]
+    return f"{source}\n\n{table('|'.join(headings), lines)}"
 
 
 def _counted(published: Published | None) -> list[str]:
@@ -131,11 +134,13 @@ def _side(size: int | None) -> str:
 
 def _cost_table(summary: Summary, published: Published | None) -> str:
     rows = [(r.name, r.kind, f"{r.macs:,}", _side(r.receptive_field), r.stride or "–") for r in summary.rows]
-    return (
-        "Multiply-adds (MACs) of convolutions and linear layers for one image, and the square of the input that one "
-        f"output value sees.\n\n{table('row|layers|MACs:|sees:|stride:', rows)}\n{summary.macs:,} MACs in all"
-        + (f"; the paper prints {published.macs:,}." if published and published.macs is not None else ".")
-    )
+    headings, sees = "row|layers|MACs:|sees:|stride:", ", and the square of the input that one output value sees"
+    if all(row.receptive_field is None for row in summary.rows):
+        headings, sees, rows = "row|layers|MACs:", "", [row[:3] for row in rows]
+    total = f"{summary.macs:,} MACs in all"
+    total += f"; the paper prints {published.macs:,}" if published and published.macs is not None else ""
+    what = f"Multiply-adds (MACs) of convolutions and linear layers for one image{sees}."
+    return f"{what}\n\n{table(headings, rows)}\n{total}."
 
 
 def _deviations(variant: Variant) -> str:

@@ -15,11 +15,11 @@ def recipes() -> str:
     rows, notes = [], []
     for name, recipe in RECIPES.items():
         r = recipe()
-        learning = f"{r.optimizer.name}, lr {r.optimizer.lr:g}, {r.schedule.name}"
+        learning = f"{r.optimizer.name}, lr {r.optimizer.lr:g}, {r.schedule.name}; {r.loss.name}"
         summary, _, more = (inspect.getdoc(recipe) or "").partition("\n\n")
-        rows.append((f"`{name}`", r.epochs, r.batch_size, learning, r.loss.name, summary))
+        rows.append((f"`{name}`", r.epochs, r.batch_size, learning, summary))
         notes += [f"`{name}`: {more}"] if more else []
-    return "\n\n".join([table("recipe|epochs:|batch:|optimizer|loss|what for", rows), *notes])
+    return "\n\n".join([table("recipe|epochs:|batch:|optimizer, schedule; loss|what for", rows), *notes])
 
 
 def recipe_fields() -> str:

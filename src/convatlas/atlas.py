@@ -1,5 +1,7 @@
 """Where a network's record and what is measured of it meet."""
 
+import re
+
 from torch import nn
 
 from convatlas.analysis.summary import Summary
@@ -7,6 +9,7 @@ from convatlas.analysis.summary import summarize as summarize_at
 from convatlas.errors import UsageError
 from convatlas.models import create_model, get_variant
 from convatlas.models.network import Network
+from convatlas.models.variant import Paper
 
 
 def summarize(model: nn.Module, input_size: tuple[int, int, int] | None = None) -> Summary:
@@ -26,6 +29,15 @@ def summarize(model: nn.Module, input_size: tuple[int, int, int] | None = None) 
 def measured(name: str) -> Summary:
     """The summary of a network of the atlas, built without memory."""
     return summarize(create_model(name, device="meta"))
+
+
+def venue_and_year(paper: Paper) -> str:
+    """Where and when a paper was published; the year is that of its first publication."""
+    if str(paper.year) in paper.venue:
+        return paper.venue
+    # A conference or journal a year later than the preprint has its own year in its name.
+    dated = re.search(r"\b(19|20)\d\d\b", paper.venue)
+    return f"{paper.venue} (first published {paper.year})" if dated else f"{paper.venue}, {paper.year}"
 
 
 def _paper_size(model: nn.Module) -> tuple[int, int, int]:

@@ -127,3 +127,8 @@ def test_rows_of_many_layers_count_them():
     block = nn.Sequential(*(layer for _ in range(3) for layer in (nn.Conv2d(2, 2, 1), nn.ReLU())))
     (row,) = summarize(nn.Sequential(block), (2, 5, 5)).rows
     assert row.kind == "3 Conv2d, 3 ReLU"
+
+
+def test_identities_are_named_only_where_nothing_else_is():
+    rows = summarize(nn.Sequential(nn.Sequential(nn.Identity(), nn.ReLU()), nn.Identity()), (2, 5, 5)).rows
+    assert [row.kind for row in rows] == ["ReLU", "Identity"]

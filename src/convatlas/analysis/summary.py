@@ -67,7 +67,8 @@ class Summary:
 
 
 def _kind(layers: list[nn.Module]) -> str:
-    names = [type(layer).__name__ for layer in layers]
+    # An identity stands where another network of the family has something.
+    names = [type(layer).__name__ for layer in layers if not isinstance(layer, nn.Identity)] or ["Identity"]
     if len(names) <= _LAYERS_NAMED:
         return " + ".join(names)
     return ", ".join(f"{number} {name}" for name, number in Counter(names).items())

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from convatlas.analysis.summary import Row, Summary
-from convatlas.atlas import measured
+from convatlas.atlas import measured, venue_and_year
 from convatlas.cli.output import print_line, print_table, print_text
 from convatlas.costs import cost
 from convatlas.models import get_variant
@@ -55,7 +55,7 @@ def print_shown(name: str) -> None:
     variant, summary = get_variant(name), measured(name)
     paper = variant.paper
     print_text(f"{name}: {variant.summary}")
-    print_text(f'{paper.authors}, "{paper.title}", {paper.venue}, {paper.year}, {paper.identifier}')
+    print_text(f'{paper.authors}, "{paper.title}", {venue_and_year(paper)}, {paper.identifier}')
     print_line()
     size = _number(summary.input_size)
     print_table(

@@ -1,0 +1,50 @@
+"""Networks and what is measured of them, as `import convatlas` gives it."""
+
+import pytest
+from torch import nn
+
+import convatlas
+from convatlas.atlas import venue_and_year
+from convatlas.errors import UsageError
+from convatlas.models.variant import Paper
+
+
+def test_a_network_is_summarised_at_its_papers_size():
+    # LeCun et al. 1998, section II-B: 60,000 trainable parameters, 340,908 connections.
+    summary = convatlas.summarize(convatlas.create_model("lenet5"))
+    assert isinstance(summary, convatlas.Summary)
+    assert (summary.input_size, summary.params, summary.connections) == ((1, 32, 32), 60_000, 340_908)
+
+
+def test_the_channels_are_the_networks_own():
+    # One channel in place of three: 3 * 3 * 2 weights fewer in each of the first layer's 16 maps, at 32 * 32 places.
+    grey = convatlas.summarize(convatlas.create_model("resnet20_cifar", in_channels=1, device="meta"))
+    colour = convatlas.summarize(convatlas.create_model("resnet20_cifar", device="meta"))
+    assert grey.input_size == (1, 32, 32)
+    assert colour.params - grey.params == 3 * 3 * 2 * 16
+    assert colour.macs - grey.macs == 3 * 3 * 2 * 16 * 32 * 32
+
+
+def test_a_size_that_is_given_is_taken():
+    # Twice the side, four times the places of each convolution; the linear layer's 64 * 10 stay.
+    network = convatlas.create_model("resnet20_cifar", device="meta")
+    once, twice = convatlas.summarize(network), convatlas.summarize(network, (3, 64, 64))
+    assert twice.macs - 640 == 4 * (once.macs - 640)
+
+
+def test_a_module_from_elsewhere_needs_a_size():
+    with pytest.raises(UsageError, match=r"for this Sequential\. Do: give input_size=\(C, H, W\)"):
+        convatlas.summarize(nn.Sequential(nn.Conv2d(1, 1, 3)))
+    assert convatlas.summarize(nn.Sequential(nn.Conv2d(1, 1, 3)), (1, 5, 5)).params == 10
+
+
+@pytest.mark.parametrize(
+    ("venue", "year", "text"),
+    [
+        ("Proceedings of the IEEE 86(11):2278-2324", 1998, "Proceedings of the IEEE 86(11):2278-2324, 1998"),
+        ("CVPR 2015", 2015, "CVPR 2015"),
+        ("ICLR 2015", 2014, "ICLR 2015 (first published 2014)"),
+    ],
+)
+def test_venue_and_year(venue, year, text):
+    assert venue_and_year(Paper("Title", "Authors", venue, year, "arXiv:1")) == text

@@ -40,7 +40,7 @@ def conv_bn_relu(
 ) -> nn.Sequential:
     """A convolution without bias, batch normalisation, and ReLU."""
     layers = conv_bn(in_channels, out_channels, kernel_size, stride=stride, padding=padding, groups=groups, eps=eps)
-    return nn.Sequential(*layers, nn.ReLU())
+    return layers.append(nn.ReLU())
 
 
 class LocalResponseNorm(nn.Module):

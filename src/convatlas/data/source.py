@@ -17,13 +17,15 @@ from convatlas.data.download import download
 from convatlas.data.folder import load_folder
 from convatlas.data.idx import read_idx
 from convatlas.data.images import Data, Images, make_data
+from convatlas.data.parquet import is_parquet, load_parquet
 from convatlas.data.pinned import DIGITS, IDX_SETS, IdxSet, PinnedFile
 from convatlas.data.prepare import check_memory, prepare_all
 from convatlas.data.preprocess import Preprocess
 from convatlas.data.split import stratified_split
 from convatlas.errors import ConvAtlasError, DataError, UsageError, nearest
 
-NAMED_SETS = ("mnist5k", *IDX_SETS)
+CIFAR10 = "cifar10"
+NAMED_SETS = ("mnist5k", *IDX_SETS, CIFAR10)
 
 # Where system packages put data sets.
 SYSTEM_ROOT = Path("/usr/share/datasets")
@@ -45,16 +47,17 @@ def load_data(
     """Load a data set into memory.
 
     Args:
-        data: "mnist5k", "mnist", "fashion-mnist", or a folder of class folders; a `Path` is always a folder, and so is
-            a text with a slash in it ("./mnist").
+        data: "mnist5k", "mnist", "fashion-mnist", "cifar10"; a folder of class folders; a Parquet file of encoded
+            images, or a folder of train.parquet and test.parquet. A `Path` is never a name, nor is a text with a slash
+            in it ("./mnist").
         preprocess: what each image is brought to.
         offline: never download.
         seed: of the split of a folder that has no test folder.
         workers: threads that decode and resize; the result does not depend on their number.
-        on_corrupt: what to do with a folder's images that cannot be decoded.
+        on_corrupt: what to do with a folder's or a Parquet file's images that cannot be decoded.
 
     Raises:
-        UsageError: neither a named set nor a folder.
+        UsageError: neither a named set nor a path, or Parquet without pyarrow.
         DataError: the data set is not on this computer and cannot be fetched, or is not as it must be.
         OutOfMemoryError: the pixels would take more than half of the available memory.
     """
@@ -63,7 +66,7 @@ def load_data(
         return _load_mnist5k(preprocess, workers)
     if isinstance(data, str) and data in IDX_SETS:
         return _load_idx(IDX_SETS[data], preprocess, offline=offline, workers=workers)
-    path = Path(data)
+    path = _cifar10() if data == CIFAR10 else Path(data)
     with suppress(RuntimeError):  # of a user who is not known here: then "~name" is a name
         path = path.expanduser()
     if isinstance(data, str) and (not data or not (path.exists() or {"/", os.sep} & set(data))):
@@ -71,7 +74,18 @@ def load_data(
             f'unknown data set "{printable(name)}": {nearest(name, NAMED_SETS)}',
             do="give one of these names, or the path of a folder that has a folder of images for each class",
         )
-    return load_folder(path, preprocess, name=name, seed=seed, workers=workers, on_corrupt=on_corrupt)
+    load = load_parquet if is_parquet(path) else load_folder
+    return load(path, preprocess, name=name, seed=seed, workers=workers, on_corrupt=on_corrupt)
+
+
+def _cifar10() -> Path:
+    """The folder of CIFAR-10 as Parquet files; it is not fetched."""
+    own = os.environ.get("CONVATLAS_DATA")
+    place = Path(own) / "cifar10-jpeg" if own else None
+    if place is None or not is_parquet(place):
+        where = f"$CONVATLAS_DATA/cifar10-jpeg/ (CONVATLAS_DATA is {printable(own) if own else 'not set: set it'})"
+        raise DataError("cifar10 is not on this computer", do=f"put train.parquet and test.parquet into {where}")
+    return place
 
 
 def search_places(named: IdxSet, system_root: Path = SYSTEM_ROOT) -> list[Path]:

@@ -1,0 +1,167 @@
+"""A Parquet file of encoded images and labels, or a folder of train.parquet and test.parquet."""
+
+import hashlib
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+import torch
+from PIL import Image
+
+from convatlas.data.decode import DecodeError, decode, printable
+from convatlas.data.folder import TEST_SHARE, CorruptImagesError
+from convatlas.data.holdout import hold_out
+from convatlas.data.images import Data, Images, make_data
+from convatlas.data.prepare import prepare_all
+from convatlas.data.preprocess import Preprocess
+from convatlas.data.tree import counted
+from convatlas.errors import DataError, UsageError
+
+SUFFIX = ".parquet"
+_PARTS = ("train", "test")
+_LAYOUT = "give it a column `image` of encoded images and a column `label`"
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    images: list[bytes]
+    labels: list[int]
+    names: list[str]
+    classes: tuple[str, ...]
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether a path is a Parquet file, or a folder of train.parquet and test.parquet."""
+    return (path.is_file() and path.suffix == SUFFIX) or all((path / f"{part}{SUFFIX}").is_file() for part in _PARTS)
+
+
+def load_parquet(
+    path: Path,
+    preprocess: Preprocess,
+    *,
+    name: str,
+    seed: int = 0,
+    workers: int = 2,
+    on_corrupt: Literal["error", "skip"] = "error",
+) -> Data:
+    """Read images from Parquet into memory, where `is_parquet`.
+
+    The column `image` has encoded images, as bytes or as records with an entry `bytes`, which is what Hugging Face's
+    data sets have; the column `label` has classes' names, or numbers, whose names the file's metadata may tell. Of a
+    single file 20 % of each class are held out, see `hold_out`.
+
+    Args:
+        path: the file or the folder.
+        preprocess: what each image is brought to.
+        name: what messages and the result call the data set.
+        seed: of the split.
+        workers: threads that decode; the result does not depend on their number.
+        on_corrupt: "skip" leaves out the images that cannot be decoded, and a note says how many.
+
+    Raises:
+        UsageError: pyarrow is not installed.
+        CorruptImagesError: images that cannot be decoded, unless they are to be skipped.
+        DataError: a file is damaged or has other columns, or the parts have different classes.
+        OutOfMemoryError: the pixels would take more than half of the available memory.
+    """
+    files = {part: path / f"{part}{SUFFIX}" for part in _PARTS} if path.is_dir() else {"train": path}
+    tables = {part: _read(file, part) for part, file in files.items()}
+    classes = tables["train"].classes
+    for part, table in tables.items():
+        if table.classes != classes:
+            raise DataError(f'"{files[part]}" has other classes than "{files["train"]}"', do="give both the same ones")
+    notes: list[str] = []
+    parts = {part: _decoded(table, preprocess, workers, on_corrupt, notes) for part, table in tables.items()}
+    if "test" not in parts:
+        train = parts["train"]
+        images = dict(zip(tables["train"].names, tables["train"].images, strict=True))
+        digests = [hashlib.sha256(images[image]).hexdigest() for image in train.names]
+        held = torch.tensor(hold_out(train.names, train.labels.tolist(), digests, TEST_SHARE, seed))
+        parts = {"train": train.subset((~held).nonzero().flatten()), "test": train.subset(held.nonzero().flatten())}
+        notes.append(f"no test file: held out {len(parts['test']):,} of {len(train):,} images")
+    for part, found in parts.items():
+        if not len(found):
+            raise DataError(f'"{printable(name)}" has no image in {part}', do="add images")
+    return make_data(name, classes, parts["train"], parts["test"], notes=notes)
+
+
+def _decoded(
+    table: _Table, preprocess: Preprocess, workers: int, on_corrupt: Literal["error", "skip"], notes: list[str]
+) -> Images:
+    reasons: dict[int, str] = {}
+
+    def image_at(index: int) -> Image.Image | None:
+        try:
+            return decode(io.BytesIO(table.images[index]), table.names[index])
+        except DecodeError as error:
+            reasons[index] = error.reason
+        return None
+
+    pixels = prepare_all(len(table.images), image_at, preprocess, workers)
+    everything = Images(pixels, torch.tensor(table.labels), tuple(table.names))
+    if not reasons:
+        return everything
+    if on_corrupt != "skip":
+        bad = tuple((table.names[index], reasons[index]) for index in sorted(reasons))
+        raise CorruptImagesError(bad, len(table.images))
+    notes.append(f"left out {counted(len(reasons), 'image')} that cannot be decoded")
+    return everything.subset(torch.tensor([index for index in range(len(everything)) if index not in reasons]))
+
+
+def _read(file: Path, part: str) -> _Table:
+    pyarrow, parquet = _pyarrow()
+    try:
+        table = parquet.read_table(file, columns=["image", "label"])
+        images, labels = table.column("image").to_pylist(), table.column("label").to_pylist()
+    except pyarrow.ArrowException as error:
+        raise DataError(f'"{printable(str(file))}" cannot be read ({_reason(error)})', do=_LAYOUT) from error
+    found = [image.get("bytes") if isinstance(image, dict) else image for image in images]
+    encoded = [image for image in found if isinstance(image, bytes)]
+    if not encoded or len(encoded) < len(found):
+        raise DataError(f'"{printable(str(file))}" has rows without an encoded image', do=_LAYOUT)
+    classes, numbers = _labelled(labels, _told_classes(table.schema.metadata or {}), file)
+    width = len(str(len(encoded) - 1))
+    return _Table(encoded, numbers, [f"{part}/{index:0{width}d}" for index in range(len(encoded))], classes)
+
+
+def _labelled(labels: list[Any], told: tuple[str, ...], file: Path) -> tuple[tuple[str, ...], list[int]]:
+    """Names of the classes, and each label as a number."""
+    if all(isinstance(label, str) for label in labels):
+        numbers = {name: number for number, name in enumerate(sorted(set(labels)))}
+        return tuple(numbers), [numbers[label] for label in labels]
+    if not all(type(label) is int and label >= 0 for label in labels):
+        raise DataError(f'"{printable(str(file))}" has labels that are neither names nor numbers from 0', do=_LAYOUT)
+    most = max(labels)
+    if told and most >= len(told):
+        raise DataError(
+            f'"{printable(str(file))}" has the label {most}, its metadata tells {len(told)} classes',
+            do="correct the file",
+        )
+    return told or tuple(str(label) for label in range(most + 1)), labels
+
+
+def _told_classes(metadata: dict[bytes, bytes]) -> tuple[str, ...]:
+    """Names of the classes as Hugging Face's data sets keep them in a file's metadata; none if they are not there."""
+    try:
+        names = json.loads(metadata[b"huggingface"])["info"]["features"]["label"]["names"]
+    except (KeyError, TypeError, ValueError):
+        return ()
+    return tuple(map(str, names)) if isinstance(names, list) else ()
+
+
+def _pyarrow() -> tuple[ModuleType, ModuleType]:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise UsageError(
+            "Parquet files are read by pyarrow, which is not installed", do="pip install 'convatlas[data]'"
+        ) from None
+    return pyarrow, pyarrow.parquet
+
+
+def _reason(error: Exception) -> str:
+    return printable(str(error).strip().partition("\n")[0].rstrip("."))[:120] or type(error).__name__

@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image
 from pydantic import ValidationError
+from torchvision.transforms import v2 as transforms
 
 from convatlas.data.preprocess import Preprocess
 
@@ -108,3 +109,28 @@ def test_same_in_a_batch_and_alone():
 def test_what_is_refused(options, message):
     with pytest.raises(ValidationError, match=message):
         Preprocess(**options)
+
+
+@pytest.mark.parametrize("size", [(512, 384), (384, 512), (300, 300), (224, 224), (640, 427), (300, 512)])
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_fit_size_is_torchvisions_resize_and_centre_crop(size, interpolation):
+    pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    preprocess = Preprocess(channels=3, size=(224, 224), fit_size=(256, 256), fit="crop", interpolation=interpolation)
+    image = Image.fromarray(pixels)
+    mode = transforms.InterpolationMode(interpolation)
+    expected = transforms.CenterCrop(224)(transforms.Resize(256, mode)(image))
+    assert preprocess.prepare(image).permute(1, 2, 0).tolist() == np.asarray(expected).tolist()
+
+
+def test_fit_size_keeps_the_middle_of_every_fit():
+    # 2x2 to 4x4, of which the middle 2x2 is kept; stretch and pad do the same to a square.
+    square = np.array([[0, 80], [160, 240]], np.uint8)
+    for fit in ("pad", "crop", "stretch"):
+        assert prepared(square, size=(2, 2), fit_size=(4, 4), fit=fit) == [[[60, 100], [140, 180]]]
+    # An image of the kept size is scaled, too.
+    assert prepared(square, size=(2, 2), fit_size=(2, 2), fit="crop") == [square.tolist()]
+
+
+def test_fit_size_of_nothing_is_refused():
+    with pytest.raises(ValidationError, match="fit_size has to be at least 1x1, got 0x4"):
+        Preprocess(fit_size=(0, 4))

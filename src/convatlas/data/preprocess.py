@@ -30,6 +30,10 @@ class Preprocess(BaseModel):
     fit: Literal["pad", "crop", "stretch"] = Field(
         "pad", description="pad keeps everything and the proportions, crop fills and cuts, stretch does neither"
     )
+    fit_size: tuple[int, int] | None = Field(
+        None, description="height and width that is fitted to instead, before the middle of `size` is kept"
+    )
+    interpolation: Literal["bilinear", "bicubic"] = Field("bilinear", description="how an image is scaled")
     padding: int = Field(0, ge=0, description="pixels of `fill` added on each side after fitting")
     fill: int = Field(0, ge=0, le=255, description="the padding's pixel value")
     mean: tuple[float, ...] = Field((0.0,), description="taken off pixel / 255; one for all channels, or one each")
@@ -38,8 +42,9 @@ class Preprocess(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Preprocess":
-        if min(self.size) < 1:
-            raise ValueError(f"size has to be at least 1x1, got {self.size[0]}x{self.size[1]}")
+        for name, size in (("size", self.size), ("fit_size", self.fit_size or (1, 1))):
+            if min(size) < 1:
+                raise ValueError(f"{name} has to be at least 1x1, got {size[0]}x{size[1]}")
         for name, values in (("mean", self.mean), ("std", self.std)):
             if len(values) not in (1, self.channels):
                 raise ValueError(f"{name} has {len(values)} values for {self.channels} channels")
@@ -61,22 +66,30 @@ class Preprocess(BaseModel):
         """
         image = image.convert("L" if self.channels == 1 else "RGB")
         height, width = self.size
-        if image.size != (width, height):
+        if self.fit_size is not None or image.size != (width, height):
             image = self._fitted(image)
         pixels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
         return pixels.view(height, width, self.channels).permute(2, 0, 1).contiguous()
 
     def _fitted(self, image: Image.Image) -> Image.Image:
         height, width = self.size
-        if self.fit == "stretch":
-            return image.resize((width, height), Image.Resampling.BILINEAR)
-        ratios = (width / image.width, height / image.height)
-        ratio = min(ratios) if self.fit == "pad" else max(ratios)
-        scaled = (max(1, round(image.width * ratio)), max(1, round(image.height * ratio)))
-        image = image.resize(scaled, Image.Resampling.BILINEAR)
+        image = image.resize(self._scaled(image), Image.Resampling[self.interpolation.upper()])
         canvas = Image.new(image.mode, (width, height), self.fill if self.channels == 1 else (self.fill,) * 3)
-        canvas.paste(image, ((width - image.width) // 2, (height - image.height) // 2))
+        canvas.paste(image, (_start(width - image.width), _start(height - image.height)))
         return canvas
+
+    def _scaled(self, image: Image.Image) -> tuple[int, int]:
+        """Width and height that an image is scaled to."""
+        height, width = self.fit_size or self.size
+        if self.fit == "stretch":
+            return width, height
+        if self.fit == "crop":
+            # What is cut off is rounded down, as by torchvision.
+            if width * image.height < height * image.width:
+                return image.width * height // image.height, height
+            return width, image.height * width // image.width
+        ratio = min(width / image.width, height / image.height)
+        return max(1, round(image.width * ratio)), max(1, round(image.height * ratio))
 
     def pad(self, images: Tensor) -> Tensor:
         """Add the padding to stored images (N, C, h, w), in their own dtype."""
@@ -94,3 +107,8 @@ class Preprocess(BaseModel):
     def to_input(self, images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Bring stored images, uint8 (N, C, h, w), to the network's input (N, C, H, W) on their device."""
         return self.normalise(self.pad(images), dtype)
+
+
+def _start(room: int) -> int:
+    """Where what is centred begins, in a room that may be below zero; half pixels as torchvision rounds them."""
+    return room // 2 if room >= 0 else -round(-room / 2)

@@ -8,6 +8,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
@@ -27,7 +28,7 @@ CARD = "card.json"
 WEIGHTS = "weights"
 TRAINING = "training"
 _TEMPORARY = ".tmp"
-_PICKLE_HINT = "use a .safetensors file; a pickle's tensors have to be saved again with safetensors first"
+_PICKLE_HINT = "convatlas weights import FILE --network NAME, which takes only its tensors, in a confined process"
 
 
 class FileRecord(BaseModel):
@@ -114,9 +115,14 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
 
 
+def is_temporary(path: Path) -> bool:
+    """Whether a file has the name of what an interrupted write leaves."""
+    return re.fullmatch(rf"\..+\.[0-9a-f]{{8}}\{_TEMPORARY}", path.name) is not None
+
+
 def remove_temporaries(folder: Path) -> int:
     """Delete what an interrupted write left in a folder and below it; returns the number of files."""
-    stray = list(folder.rglob(f".*{_TEMPORARY}"))
+    stray = [path for path in folder.rglob(f".*{_TEMPORARY}") if is_temporary(path)]
     for path in stray:
         path.unlink(missing_ok=True)
     return len(stray)
@@ -173,9 +179,11 @@ def write_checkpoint(folder: Path, tensors: Mapping[str, Mapping[str, Tensor]], 
     for content in kept.values():
         refuse_non_finite(content)
     records: dict[str, FileRecord] = {}
+    # A file that is taken out of the folder still says whose tensors it holds.
+    named = {"network": str(card.network["name"])} if card.network is not None and "name" in card.network else None
     make_folder(folder)
     for file, content in kept.items():
-        data = safetensors.torch.save(content)
+        data = safetensors.torch.save(content, metadata=named)
         write_durably(folder / f"{file}.safetensors", data)
         records[f"{file}.safetensors"] = FileRecord(size=len(data), sha256=hashlib.sha256(data).hexdigest())
     flat = {f"{file}/{name}": tensor for file, content in kept.items() for name, tensor in content.items()}

@@ -11,7 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 import convatlas
-from convatlas.cli import evaluate, hub, models, predict, train
+from convatlas.cli import evaluate, hub, models, predict, train, weights
 from convatlas.errors import EXIT_INTERRUPTED, ConvAtlasError, OutOfMemoryError, StorageError, UsageError
 from convatlas.models import VARIANTS
 
@@ -39,6 +39,7 @@ app.command("show")(models.show_command)
 app.command("train")(train.train_command)
 app.command("evaluate")(evaluate.evaluate_command)
 app.command("predict")(predict.predict_command)
+app.add_typer(weights.app, name="weights")
 app.command("push")(hub.push_command)
 app.command("pull")(hub.pull_command)
 
@@ -101,7 +102,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _usage_error(error: TyperException, arguments: Sequence[str]) -> UsageError:
-    names = [command.name for command in app.registered_commands]
+    names = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
     command = f"{arguments[0]} " if arguments and arguments[0] in names else ""
     what = " ".join(error.format_message().split()).rstrip(".?")
     return UsageError(what[:1].lower() + what[1:], do=f"see convatlas {command}--help")

@@ -1,9 +1,11 @@
-"""A network with weights: from a run folder, a checkpoint or a .safetensors file."""
+"""A network with weights: from a run folder, a checkpoint, a .safetensors file or another library's release."""
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
+import safetensors
 import torch
 from torch import Tensor
 
@@ -11,9 +13,19 @@ from convatlas import models
 from convatlas.checkpoint import CARD, WEIGHTS, Card, read_card, read_checkpoint, read_tensors
 from convatlas.errors import StorageError, UsageError
 from convatlas.models.network import Network
+from convatlas.weights.adapt import adapted, complete
 from convatlas.weights.device import usable_device
+from convatlas.weights.fetch import RELEASES, released
+from convatlas.weights.fit import Sizes, check_fit, empty, sizes_of
+from convatlas.weights.recognise import in_our_names, of_another
 
-_NAMES_SHOWN = 4
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Weights of a network, by our names, and what they are for."""
+
+    tensors: Mapping[str, Tensor]
+    sizes: Sizes
 
 
 def create_model(
@@ -24,20 +36,23 @@ def create_model(
     weights: str | Path | None = None,
     device: torch.device | str | None = None,
 ) -> Network:
-    """Build a network, with its paper's initialisation or with weights from a file.
+    """Build a network, with its paper's initialisation or with weights.
 
     Args:
         name: see `list_models`.
-        num_classes: classes of the output; by default the weights' number, or the paper's.
-        in_channels: channels of the input; by default the weights' number, or the paper's.
-        weights: a run folder (its best checkpoint), a checkpoint, or a .safetensors file. They have to be of this
-            network with these numbers of classes and channels. Nothing is initialised then, and no random number drawn.
+        num_classes: classes of the output; by default the weights' number, or the paper's. With another number than the
+            weights' the head is made anew, and an `AdaptedWeightsWarning` says so.
+        in_channels: channels of the input; by default the weights' number, or the paper's. With another number than the
+            weights' the first convolution is summed to one channel or repeated to more, and a warning says so.
+        weights: a run folder (its best checkpoint); a checkpoint; a .safetensors file with our names or those of
+            torchvision, timm or pytorch_resnet_cifar10; or "torchvision" or "timm", whose ImageNet weights are fetched
+            once. Nothing is initialised then, and no random number drawn, except for what is made anew.
         device: where the parameters live; "meta" builds without memory.
 
     Raises:
-        UsageError: for an unknown name or device, or weights of another network or of other numbers.
-        StorageError: for a file that is missing or damaged.
-        UnsafeError: for a pickle, which is never opened.
+        UsageError: for an unknown name or device, or weights of another network; the message names it if it is known.
+        StorageError: for a file that is missing or damaged, or weights that cannot be fetched.
+        UnsafeError: for a pickle, which is never opened here, or a fetched file with another check sum than its name's.
     """
     if device is None:
         device = torch.get_default_device()
@@ -46,17 +61,34 @@ def create_model(
     if weights is None:
         return models.create_model(name, num_classes=num_classes, in_channels=in_channels, device=device)
     models.get_variant(name)
-    card, tensors = read_weights(Path(weights))
-    if card is not None:
-        num_classes, in_channels = _agreed(card, str(weights), name, num_classes, in_channels)
-    # On "meta" nothing is initialised; the file's tensors take the parameters' places.
-    network = models.create_model(name, num_classes=num_classes, in_channels=in_channels, device="meta")
+    found = find_weights(name, weights)
+    wanted = Sizes(
+        found.sizes.num_classes if num_classes is None else num_classes,
+        found.sizes.in_channels if in_channels is None else in_channels,
+    )
+    # On "meta" nothing is initialised; the tensors take the parameters' places.
+    network = empty(name, wanted)
+    tensors = complete(name, adapted(name, found.tensors, found.sizes, wanted, weights), wanted, weights)
     expected = network.state_dict()
-    refuse_mismatch(expected, tensors, f"{weights} does not fit {name}")
-    _refuse_non_finite(tensors, str(weights))
     network.load_state_dict({key: tensor.to(expected[key].dtype) for key, tensor in tensors.items()}, assign=True)
     network.requires_grad_(True)
     return network.to(device)
+
+
+def find_weights(name: str, weights: str | Path) -> Found:
+    """The weights of a network that a `weights=` argument means, checked against it; see `create_model`."""
+    if isinstance(weights, str) and weights in RELEASES:
+        card, tensors = None, released(name, weights)
+    else:
+        card, tensors = read_weights(Path(weights))
+        _refuse_other(card, Path(weights), name)
+    if card is None or card.network is None:
+        tensors, _ = in_our_names(name, tensors, weights)
+        sizes = sizes_of(name, tensors)
+    else:
+        sizes = _sizes_of_card(card, Path(weights))
+    check_fit(name, tensors, sizes, weights)
+    return Found(tensors, sizes)
 
 
 def restore_network(path: Path) -> tuple[Network, Card]:
@@ -80,8 +112,11 @@ def restore_network(path: Path) -> tuple[Network, Card]:
 
 
 def read_weights(path: Path) -> tuple[Card | None, dict[str, Tensor]]:
-    """The tensors of a run's best checkpoint, a checkpoint or a .safetensors file, and the card if there is one."""
-    if path.is_file():
+    """The tensors of a run's best checkpoint, a checkpoint or a .safetensors file, and the card if there is one.
+
+    The card of a checkpoint counts for its file of weights, too.
+    """
+    if path.is_file() and not _has_card(path):
         return None, read_tensors(path)
     card, tensors = read_checkpoint(checkpoint_of(path), WEIGHTS)
     return card, tensors[WEIGHTS]
@@ -91,12 +126,14 @@ def checkpoint_of(path: Path) -> Path:
     """The checkpoint that a path means: itself, or the best one of a run folder.
 
     Raises:
-        UsageError: for a file.
+        UsageError: for a file, unless it is a checkpoint's.
         StorageError: if there is no checkpoint, or the run's pointer to it is damaged.
         UnsafeError: for a pickle.
     """
     if not path.exists():
         raise StorageError(f"there is no {path}", do="give the folder of a run or of a checkpoint")
+    if _has_card(path):
+        return path.parent
     if path.is_file():
         with suppress(StorageError):
             read_tensors(path)
@@ -126,63 +163,31 @@ def _pointed(pointer: Path) -> Path:
     return folder
 
 
-def refuse_mismatch(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor], what: str) -> None:
-    """Raise UsageError with lists of what is missing (-), left over (+), of another shape or type, unless all fit."""
-    missing = [f"-{name}" for name in ours if name not in theirs]
-    left_over = [f"+{name}" for name in theirs if name not in ours]
-    common = [name for name in ours if name in theirs]
-    reshaped = [
-        f"{name} {tuple(theirs[name].shape)} for {tuple(ours[name].shape)}"
-        for name in common
-        if ours[name].shape != theirs[name].shape
-    ]
-    retyped = [
-        f"{name} {theirs[name].dtype} for {ours[name].dtype}"
-        for name in common
-        if ours[name].dtype != theirs[name].dtype
-        # Floats of another width are converted.
-        and not (ours[name].is_floating_point() and theirs[name].is_floating_point())
-    ]
-    parts = [_listed(names) for names in (missing, left_over, reshaped, retyped) if names]
-    if parts:
-        raise UsageError(
-            f"{what}: {'; '.join(parts)}",
-            do="name the network that the weights are of, with its num_classes and in_channels",
-        )
+def _has_card(path: Path) -> bool:
+    return path.name == f"{WEIGHTS}.safetensors" and path.is_file() and (path.parent / CARD).is_file()
 
 
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-    return ", ".join(names[:_NAMES_SHOWN]) + more
+def _refuse_other(card: Card | None, path: Path, name: str) -> None:
+    """Refuse weights that say, in their card or in their file's header, that they are of another network."""
+    owner = network_in(path) if card is None else None if card.network is None else card.network.get("name")
+    if owner not in (None, name):
+        raise of_another(path, str(owner), name)
 
 
-def _agreed(
-    card: Card, weights: str, name: str, num_classes: int | None, in_channels: int | None
-) -> tuple[int | None, int | None]:
-    """Numbers of classes and channels that the card and the caller agree on."""
-    known = card.network
-    if known is None:
-        return num_classes, in_channels
-    if known.get("name") != name:
-        raise UsageError(f"{weights} holds weights of {known.get('name')}, not of {name}", do="give the right name")
-    agreed = []
-    for key, wanted in (("num_classes", num_classes), ("in_channels", in_channels)):
-        found = known.get(key)
-        if not isinstance(found, int):
-            raise _damaged(Path(weights), f"network.{key}: {found!r}")
-        if wanted not in (None, found):
-            raise UsageError(
-                f"{weights} has weights for {key} = {found}, not {wanted}",
-                do=f"leave out {key}, or build the network without weights and train it",
-            )
-        agreed.append(found)
-    return agreed[0], agreed[1]
+def network_in(file: Path) -> str | None:
+    """The network that a .safetensors file's header names; None if it names none."""
+    with safetensors.safe_open(file, framework="pt") as opened:
+        return (opened.metadata() or {}).get("network")
 
 
-def _refuse_non_finite(tensors: Mapping[str, Tensor], weights: str) -> None:
-    bad = [name for name, t in tensors.items() if t.is_floating_point() and not torch.isfinite(t).all()]
-    if bad:
-        raise StorageError(f"{weights} has values that are not finite: {_listed(bad)}", do="use other weights")
+def _sizes_of_card(card: Card, place: Path) -> Sizes:
+    values = []
+    for key in ("num_classes", "in_channels"):
+        value = (card.network or {}).get(key)
+        if not isinstance(value, int) or value < 1:
+            raise _damaged(place, f"network.{key}: {value!r}")
+        values.append(value)
+    return Sizes(*values)
 
 
 def _damaged(place: Path, what: str) -> StorageError:

@@ -1,0 +1,84 @@
+"""Weights from elsewhere as a checkpoint of ours, with classes and preprocessing: `convatlas weights import`."""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from convatlas.checkpoint import WEIGHTS, Card, read_tensors, write_checkpoint
+from convatlas.errors import StorageError, UnsafeError, UsageError
+from convatlas.models import get_variant
+from convatlas.weights.adapt import AdaptedWeightsWarning, complete
+from convatlas.weights.fit import check_fit, empty, sizes_of
+from convatlas.weights.pickled import read_pickle
+from convatlas.weights.recognise import in_our_names
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A checkpoint that was made of another library's weights.
+
+    Attributes:
+        path: the checkpoint's folder.
+        source: the network as its library calls it, like "torchvision's resnet18".
+        classes: the classes' names.
+        notes: one-line remarks on what had to be made up.
+    """
+
+    path: Path
+    source: str
+    classes: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def import_weights(file: Path, name: str, out: Path) -> Imported:
+    """Make a checkpoint of another library's weights.
+
+    Args:
+        file: .safetensors or .pth; a pickle is read by a confined child process.
+        name: our network, see `list_models`.
+        out: the folder to make; must not be there, or be empty.
+
+    Raises:
+        UsageError: for an unknown name, weights of another network, or a file that only says what its tensors are.
+        StorageError: for a file that is missing or damaged, or a folder that holds something.
+        UnsafeError: for a pickle that asks for more than tensors.
+    """
+    get_variant(name)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise StorageError(f"{out} is there already", do="choose another folder with --out")
+    tensors, peer = in_our_names(name, _read(file), file)
+    if peer is None:
+        raise UsageError(
+            f"{file} has our names, which do not say what its classes and its preprocessing are",
+            do="give the checkpoint that it is from, or load it by create_model(weights=...)",
+        )
+    sizes = sizes_of(name, tensors)
+    check_fit(name, tensors, sizes, file)
+    meaning = peer.meaning()
+    if sizes.in_channels != meaning.preprocess["channels"]:
+        raise UsageError(
+            f"{file} is for {sizes.in_channels} input channels, and does not say how images become these",
+            do="load it by create_model(weights=...)",
+        )
+    classes, notes = meaning.classes, []
+    if len(classes) != sizes.num_classes:
+        classes = tuple(str(index) for index in range(sizes.num_classes))
+        notes.append(f"{file} does not say what its {sizes.num_classes} classes are; they are called by their numbers")
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", AdaptedWeightsWarning)
+        whole = complete(name, tensors, sizes, file)
+    notes += [str(warning.message) for warning in said]
+    description = empty(name, sizes).description
+    network = description.card() if description is not None else None
+    card = Card(step=0, epoch=0, network=network, classes=classes, preprocess=meaning.preprocess, metrics={})
+    write_checkpoint(out, {WEIGHTS: whole}, card)
+    return Imported(out, f"{peer.library}'s {peer.name}", classes, tuple(notes))
+
+
+def _read(file: Path) -> dict[str, Tensor]:
+    try:
+        return read_tensors(file)
+    except UnsafeError:
+        return read_pickle(file)

@@ -1,8 +1,8 @@
 """Reference run A: LeNet-5, 512 generated 28x28 images, batches of 32, 6 passes = 96 steps, a checkpoint each 8 steps.
 
-As a script: `python -m tests.train.reference trials|stops --count N --seed S` kills or stops such runs at random
-moments, resumes them, and compares what they end with. Runs are forks of a process that has imported everything and
-computed nothing, so a trial takes a second.
+As a script: `python -m tests.train.reference trials|stops|starts --count N --seed S` kills or stops such runs at random
+moments, or at every file operation of their start, resumes them, and compares what they end with. Runs are forks of a
+process that has imported everything and computed nothing, so a trial takes a second.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import matplotlib.backends.backend_agg
 import matplotlib.figure  # noqa: F401  (imported before forking, as report needs them)
 import torch
 
+from convatlas import checkpoint
 from convatlas.checkpoint import read_card
 from convatlas.data.images import Data, Images, make_data
 from convatlas.errors import ConvAtlasError
@@ -27,6 +28,7 @@ from convatlas.models import create_model
 from convatlas.recipes import lenet5
 from convatlas.train.recipe import Recipe
 from convatlas.train.run import train
+from tests.failing_os import FailingOs
 
 SETTINGS = ("epochs=6", "batch_size=32", "checkpoint_every=8", "optimizer.lr=0.002")
 
@@ -119,6 +121,29 @@ def finish(out: Path, workers: int) -> None:
         raise SystemExit(f"{out} did not finish: exit code {code}")
 
 
+def starts(root: Path) -> None:
+    """Kill runs at each file operation before they count as started; each can be started again in the same folder."""
+    at = 0
+    while True:
+        at += 1
+        out = root / f"start-{at}"
+
+        def killed(at: int = at, out: Path = out) -> None:
+            checkpoint.os = FailingOs(at, lambda name: os.kill(os.getpid(), signal.SIGKILL))
+            run_once(out, workers=0)
+
+        if wait(fork(killed), 60) != -signal.SIGKILL:
+            raise SystemExit(f"the run was not killed at file operation {at}")
+        if (out / "run.json").exists():
+            break
+        again = fork(lambda out=out: run_once(out, workers=0))
+        if wait_for_step(again, out, 1) is not None:
+            raise SystemExit(f"after a kill at file operation {at} there was no other start")
+        os.kill(again, signal.SIGKILL)
+        wait(again, 60)
+    print(json.dumps({"operations": at - 1}))
+
+
 def trials(count: int, seed: int, root: Path) -> None:
     """Kill runs with SIGKILL at random times: 1 in 3 three times in one pass, 1 in 4 resumed with other workers."""
     generator = random.Random(seed)
@@ -191,9 +216,12 @@ def stops(count: int, seed: int, root: Path) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=["trials", "stops"])
-    parser.add_argument("--count", type=int, required=True)
+    parser.add_argument("what", choices=["trials", "stops", "starts"])
+    parser.add_argument("--count", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1998)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        {"trials": trials, "stops": stops}[arguments.what](arguments.count, arguments.seed, Path(folder))
+        if arguments.what == "starts":
+            starts(Path(folder))
+        else:
+            {"trials": trials, "stops": stops}[arguments.what](arguments.count, arguments.seed, Path(folder))

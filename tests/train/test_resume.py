@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-def reference(what: str, count: int, seed: int) -> dict[str, int]:
+def reference(what: str, count: int = 1, seed: int = 0) -> dict[str, int]:
     done = subprocess.run(
         [sys.executable, "-m", "tests.train.reference", what, "--count", str(count), "--seed", str(seed)],
         cwd=ROOT,
@@ -38,6 +38,11 @@ def test_stopped_by_signals_at_10_random_times():
     found = reference("stops", 10, seed=5)
     assert found["identical"] == 10
     assert found["stopped"] >= 7
+
+
+@pytest.mark.full
+def test_killed_at_every_file_operation_of_the_start():
+    assert reference("starts")["operations"] >= 20
 
 
 @pytest.mark.full

@@ -19,6 +19,7 @@ from convatlas.checkpoint import (
     WEIGHTS,
     Card,
     free_bytes,
+    is_temporary,
     make_folder,
     read_checkpoint,
     remove_temporaries,
@@ -214,11 +215,14 @@ def _refuse_unfit(folder: RunFolder, *, resume: bool) -> None:
         raise UsageError(
             f"{folder.path} already holds a run that is not finished", do="add --resume, or give a new --out"
         )
-    others = [
-        entry.name for entry in folder.path.iterdir() if entry.name not in {".lock", "holder.json", "checkpoints"}
-    ]
+    own = {".lock", "holder.json", "checkpoints"}
+    if (folder.path / "holder.json").exists():
+        # Only a process that was killed leaves it; it had found the folder empty and not got as far as run.json.
+        own |= {"recipe.toml", "environment.json"}
+    others = [entry.name for entry in folder.path.iterdir() if entry.name not in own and not is_temporary(entry)]
     if others:
         raise UsageError(f"{folder.path} is not empty (it holds {others[0]})", do="give a new --out")
+    remove_temporaries(folder.path)
 
 
 def _holder(path: Path) -> str:

@@ -13,8 +13,9 @@ import pytest
 import safetensors.torch
 import torch
 
-from convatlas import checkpoint
-from convatlas.checkpoint import Card, read_checkpoint, read_tensors, write_checkpoint, write_durably
+from convatlas import checkpoint, durable
+from convatlas.checkpoint import Card, read_checkpoint, read_tensors, write_checkpoint
+from convatlas.durable import write_durably
 from convatlas.errors import NonFiniteError, StorageError, UnsafeError
 from convatlas.train.folder import RunFolder, open_run
 from tests.failing_os import DISK_ERRORS, FailingOs, fail_with, install
@@ -68,7 +69,7 @@ def test_write_replaces_whole_files(tmp_path):
 
 def test_write_flushes_file_before_the_name_and_folder_after(tmp_path, monkeypatch):
     failing = FailingOs(0, fail_with(5))
-    install(monkeypatch, checkpoint, failing)
+    install(monkeypatch, durable, failing)
     write_durably(tmp_path / "a", b"one")
     done = failing.done
     assert done.index("write") < done.index("fsync") < done.index("replace")
@@ -83,7 +84,7 @@ def test_killed_at_every_operation_of_a_save(run):
         child = os.fork()
         if child == 0:
             failing = FailingOs(at, lambda name: os._exit(9))
-            checkpoint.os = failing
+            durable.os = failing
             save(run, 2)
             os._exit(0)
         _, status = os.waitpid(child, 0)
@@ -110,7 +111,7 @@ def test_disk_that_fails_at_every_operation_of_a_save(run, monkeypatch, number):
         at += 1
         failing = FailingOs(at, fail_with(number))
         with monkeypatch.context() as patch:
-            install(patch, checkpoint, failing)
+            install(patch, durable, failing)
             try:
                 new = save(run, 2)
             except StorageError as error:
@@ -148,7 +149,7 @@ def test_disk_full_by_the_kernel(run):
 
 
 def test_what_is_read_back_has_to_be_what_was_written(tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoint, "_read", lambda path: path.read_bytes()[:-1])
+    monkeypatch.setattr(durable, "_read", lambda path: path.read_bytes()[:-1])
     with pytest.raises(StorageError, match="does not read back"):
         write_durably(tmp_path / "a", b"one")
     assert not list(tmp_path.iterdir())

@@ -4,15 +4,8 @@ A checkpoint is a folder of safetensors files and a `card.json` that has their s
 last, so a folder is either complete or recognisably not one. This file knows no network.
 """
 
-import errno
 import hashlib
-import json
-import os
-import re
-import secrets
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,12 +15,12 @@ import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
+from convatlas.durable import make_folder, read_durable, storage_errors, sync_folder, write_durably
 from convatlas.errors import NonFiniteError, StorageError, UnsafeError
 
 CARD = "card.json"
 WEIGHTS = "weights"
 TRAINING = "training"
-_TEMPORARY = ".tmp"
 _PICKLE_HINT = "convatlas weights import FILE --network NAME, which takes only its tensors, in a confined process"
 
 
@@ -55,107 +48,6 @@ class Card(BaseModel):
     progress: dict[str, Any] = {}
     digest: str = ""
     files: dict[str, FileRecord] = {}
-
-
-def write_durably(path: Path, data: bytes) -> None:
-    """Replace a file so that a crash at any instant leaves the old content or the new one.
-
-    The temporary file lies in the same folder; it is flushed to the disk, read back and compared before it takes the
-    name, and the folder is flushed after.
-
-    Raises:
-        StorageError: if the disk is full, or the file cannot be written or does not read back; the old file is intact.
-    """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_TEMPORARY}")
-    with _storage_errors("writing", path, len(data)):
-        try:
-            _write_new(temporary, data)
-            if hashlib.sha256(_read(temporary)).digest() != hashlib.sha256(data).digest():
-                raise OSError(errno.EIO, "the file does not read back as it was written")
-            if path.exists():
-                os.chmod(temporary, path.stat().st_mode & 0o7777)
-            os.replace(temporary, path)
-            sync_folder(path.parent)
-        except BaseException:
-            _remove_quietly(temporary)
-            raise
-
-
-def _write_new(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _read(path: Path) -> bytes:
-    return path.read_bytes()
-
-
-def sync_folder(folder: Path) -> None:
-    """Flush a folder's entries to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder and its parents.
-
-    Raises:
-        StorageError: if it cannot be made.
-    """
-    with _storage_errors("making", folder, 0):
-        folder.mkdir(parents=True, exist_ok=True)
-
-
-def is_temporary(path: Path) -> bool:
-    """Whether a file has the name of what an interrupted write leaves."""
-    return re.fullmatch(rf"\..+\.[0-9a-f]{{8}}\{_TEMPORARY}", path.name) is not None
-
-
-def remove_temporaries(folder: Path) -> int:
-    """Delete what an interrupted write left in a folder and below it; returns the number of files."""
-    stray = [path for path in folder.rglob(f".*{_TEMPORARY}") if is_temporary(path)]
-    for path in stray:
-        path.unlink(missing_ok=True)
-    return len(stray)
-
-
-class Log:
-    """A text file that only grows, a line at a time; `sync` makes what was added durable.
-
-    Args:
-        path: the file; made if it is missing.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        with _storage_errors("opening", path, 0):
-            self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-
-    def add(self, line: str) -> None:
-        """Append a line."""
-        data = (line + "\n").encode()
-        with _storage_errors("writing", self.path, len(data)):
-            view = memoryview(data)
-            while view:
-                view = view[os.write(self._descriptor, view) :]
-
-    def sync(self) -> None:
-        """Flush what was added to the disk."""
-        with _storage_errors("writing", self.path, 0):
-            os.fsync(self._descriptor)
-
-    def close(self) -> None:
-        """Close the file."""
-        os.close(self._descriptor)
 
 
 def write_checkpoint(folder: Path, tensors: Mapping[str, Mapping[str, Tensor]], card: Card) -> Card:
@@ -189,7 +81,7 @@ def write_checkpoint(folder: Path, tensors: Mapping[str, Mapping[str, Tensor]], 
     flat = {f"{file}/{name}": tensor for file, content in kept.items() for name, tensor in content.items()}
     card = card.model_copy(update={"files": records, "digest": digest(flat, card.step)})
     write_durably(folder / CARD, card.model_dump_json(indent=2).encode())
-    with _storage_errors("writing", folder, 0):
+    with storage_errors("writing", folder, 0):
         sync_folder(folder.parent)
     return card
 
@@ -223,7 +115,7 @@ def read_card(folder: Path) -> Card:
             f"{folder} is not a complete checkpoint: it has no {CARD}", do="give a run folder or a checkpoint"
         )
     try:
-        return Card.model_validate_json(_bytes_of(path))
+        return Card.model_validate_json(read_durable(path))
     except (ValidationError, RecursionError, UnicodeDecodeError) as error:
         raise StorageError(f"{path} is damaged ({_first_problem(error)})", do="use another checkpoint") from None
 
@@ -248,7 +140,7 @@ def read_checkpoint(folder: Path, *files: str) -> tuple[Card, dict[str, dict[str
     for name in names:
         if name not in card.files or Path(name).name != name:
             raise StorageError(f"{folder} has no {name}", do="use another checkpoint")
-        data = _bytes_of(folder / name)
+        data = read_durable(folder / name)
         record = card.files[name]
         if len(data) != record.size or hashlib.sha256(data).hexdigest() != record.sha256:
             raise StorageError(
@@ -265,7 +157,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         UnsafeError: if it is a pickle; it is not opened as one.
         StorageError: if it is missing or damaged.
     """
-    return parse_tensors(_bytes_of(path), path)
+    return parse_tensors(read_durable(path), path)
 
 
 def parse_tensors(data: bytes, path: Path) -> dict[str, Tensor]:
@@ -281,53 +173,8 @@ def parse_tensors(data: bytes, path: Path) -> dict[str, Tensor]:
         raise StorageError(f"{path} is damaged ({error})", do="use another file") from None
 
 
-def free_bytes(folder: Path) -> int:
-    """Bytes that an ordinary user can still write where a folder lies."""
-    with _storage_errors("reading", folder, 0):
-        return shutil.disk_usage(folder).free
-
-
-def _bytes_of(path: Path) -> bytes:
-    with _storage_errors("reading", path, 0):
-        return _read(path)
-
-
 def _first_problem(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         return f"{'.'.join(map(str, first['loc'])) or 'file'}: {first['msg']}"
     return type(error).__name__
-
-
-def _remove_quietly(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError:
-        return
-
-
-@contextmanager
-def _storage_errors(doing: str, path: Path, size: int) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise _storage_error(error, doing, path, size) from error
-
-
-def _storage_error(error: OSError, doing: str, path: Path, size: int) -> StorageError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        try:
-            free = f"{shutil.disk_usage(path.parent).free:,} bytes free"
-        except OSError:
-            free = "free space unknown"
-        reason = "quota used up" if error.errno == errno.EDQUOT else "disk full"
-        return StorageError(
-            f"{reason} {doing} {path} (needs {size:,} bytes, {free})", do="free space, then go on with --resume"
-        )
-    reason = error.strerror or type(error).__name__
-    return StorageError(f"{doing} {path} failed ({reason})", do="check the path and its permissions")
-
-
-def as_json(value: object, *, indent: int | None = None) -> str:
-    """JSON text with sorted keys, refusing values that are not finite."""
-    return json.dumps(value, indent=indent, sort_keys=True, allow_nan=False, ensure_ascii=False)

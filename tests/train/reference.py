@@ -20,7 +20,7 @@ import matplotlib.backends.backend_agg
 import matplotlib.figure  # noqa: F401  (imported before forking, as report needs them)
 import torch
 
-from convatlas import checkpoint
+from convatlas import durable
 from convatlas.checkpoint import read_card
 from convatlas.data.images import Data, Images, make_data
 from convatlas.errors import ConvAtlasError
@@ -129,7 +129,7 @@ def starts(root: Path) -> None:
         out = root / f"start-{at}"
 
         def killed(at: int = at, out: Path = out) -> None:
-            checkpoint.os = FailingOs(at, lambda name: os.kill(os.getpid(), signal.SIGKILL))
+            durable.os = FailingOs(at, lambda name: os.kill(os.getpid(), signal.SIGKILL))
             run_once(out, workers=0)
 
         if wait(fork(killed), 60) != -signal.SIGKILL:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from convatlas.checkpoint import make_folder, write_durably
+from convatlas.durable import make_folder, write_durably
 from convatlas.errors import StorageError
 from convatlas.report.canvas import LIGHT, png, style
 from convatlas.report.confusion import draw_confusion

@@ -14,18 +14,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 from torch import Tensor
 
-from convatlas.checkpoint import (
-    TRAINING,
-    WEIGHTS,
-    Card,
-    free_bytes,
-    is_temporary,
-    make_folder,
-    read_checkpoint,
-    remove_temporaries,
-    write_checkpoint,
-    write_durably,
-)
+from convatlas.checkpoint import TRAINING, WEIGHTS, Card, read_checkpoint, write_checkpoint
+from convatlas.durable import free_bytes, is_temporary, make_folder, remove_temporaries, write_durably
 from convatlas.errors import BusyError, ConvAtlasError, StorageError, UsageError
 
 KEPT_CHECKPOINTS = 2

@@ -7,7 +7,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from convatlas.checkpoint import Log, write_durably
+from convatlas.durable import Log, write_durably
 from convatlas.train.folder import to_json
 from convatlas.train.loop import EpochDone, StepDone
 

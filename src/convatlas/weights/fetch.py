@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 import torch
 from torch import Tensor
 
-from convatlas.checkpoint import read_tensors, write_durably
+from convatlas.checkpoint import read_tensors
+from convatlas.durable import write_durably
 from convatlas.errors import StorageError, UnsafeError, UsageError
 from convatlas.weights import timm, torchvision
 from convatlas.weights.pickled import read_pickle

@@ -8,7 +8,8 @@ from types import ModuleType
 
 from torch import Tensor
 
-from convatlas.checkpoint import CARD, WEIGHTS, Card, read_checkpoint, write_checkpoint, write_durably
+from convatlas.checkpoint import CARD, WEIGHTS, Card, read_checkpoint, write_checkpoint
+from convatlas.durable import write_durably
 from convatlas.errors import DataError, UsageError
 from convatlas.weights.load import checkpoint_of
 

@@ -92,8 +92,8 @@ def refuse_mismatch(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor], wh
         )
 
 
-def check_fit(name: str, tensors: Mapping[str, Tensor], sizes: Sizes, place: object) -> None:
-    """Refuse what cannot be loaded into a network; heads that only training uses may be missing.
+def fitting(name: str, tensors: Mapping[str, Tensor], sizes: Sizes, place: object) -> Network:
+    """The network on "meta" that tensors can be loaded into; heads that only training uses may be missing.
 
     Args:
         name: of the network.
@@ -112,6 +112,7 @@ def check_fit(name: str, tensors: Mapping[str, Tensor], sizes: Sizes, place: obj
     bad = [key for key, t in tensors.items() if t.is_floating_point() and not torch.isfinite(t).all()]
     if bad:
         raise StorageError(f"{place} has values that are not finite: {listed(bad)}", do="use other weights")
+    return network
 
 
 def listed(names: list[str]) -> str:

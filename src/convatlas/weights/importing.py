@@ -10,7 +10,7 @@ from convatlas.checkpoint import WEIGHTS, Card, read_tensors, write_checkpoint
 from convatlas.errors import StorageError, UnsafeError, UsageError
 from convatlas.models import get_variant
 from convatlas.weights.adapt import AdaptedWeightsWarning, complete
-from convatlas.weights.fit import check_fit, empty, sizes_of
+from convatlas.weights.fit import fitting, sizes_of
 from convatlas.weights.pickled import read_pickle
 from convatlas.weights.recognise import in_our_names
 
@@ -55,7 +55,7 @@ def import_weights(file: Path, name: str, out: Path) -> Imported:
             do="give the checkpoint that it is from, or load it by create_model(weights=...)",
         )
     sizes = sizes_of(name, tensors)
-    check_fit(name, tensors, sizes, file)
+    description = fitting(name, tensors, sizes, file).description
     meaning = peer.meaning()
     if sizes.in_channels != meaning.preprocess["channels"]:
         raise UsageError(
@@ -70,7 +70,6 @@ def import_weights(file: Path, name: str, out: Path) -> Imported:
         warnings.simplefilter("always", AdaptedWeightsWarning)
         whole = complete(name, tensors, sizes, file)
     notes += [str(warning.message) for warning in said]
-    description = empty(name, sizes).description
     network = description.card() if description is not None else None
     card = Card(step=0, epoch=0, network=network, classes=classes, preprocess=meaning.preprocess, metrics={})
     write_checkpoint(out, {WEIGHTS: whole}, card)

@@ -16,16 +16,17 @@ from convatlas.models.network import Network
 from convatlas.weights.adapt import adapted, complete
 from convatlas.weights.device import usable_device
 from convatlas.weights.fetch import RELEASES, released
-from convatlas.weights.fit import Sizes, check_fit, empty, sizes_of
+from convatlas.weights.fit import Sizes, empty, fitting, sizes_of
 from convatlas.weights.recognise import in_our_names, of_another
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Weights of a network, by our names, and what they are for."""
+    """Weights of a network, by our names, what they are for, and the network on "meta"."""
 
     tensors: Mapping[str, Tensor]
     sizes: Sizes
+    network: Network
 
 
 def create_model(
@@ -67,9 +68,11 @@ def create_model(
         found.sizes.in_channels if in_channels is None else in_channels,
     )
     # On "meta" nothing is initialised; the tensors take the parameters' places.
-    network = empty(name, wanted)
-    tensors = complete(name, adapted(name, found.tensors, found.sizes, wanted, weights), wanted, weights)
+    network = found.network if wanted == found.sizes else empty(name, wanted)
     expected = network.state_dict()
+    tensors = adapted(name, found.tensors, found.sizes, wanted, weights)
+    if len(tensors) < len(expected):
+        tensors = complete(name, tensors, wanted, weights)
     network.load_state_dict({key: tensor.to(expected[key].dtype) for key, tensor in tensors.items()}, assign=True)
     network.requires_grad_(True)
     return network.to(device)
@@ -87,8 +90,7 @@ def find_weights(name: str, weights: str | Path) -> Found:
         sizes = sizes_of(name, tensors)
     else:
         sizes = _sizes_of_card(card, Path(weights))
-    check_fit(name, tensors, sizes, weights)
-    return Found(tensors, sizes)
+    return Found(tensors, sizes, fitting(name, tensors, sizes, weights))
 
 
 def restore_network(path: Path) -> tuple[Network, Card]:

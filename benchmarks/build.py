@@ -1,0 +1,58 @@
+"""Building networks against building torchvision's and timm's, in turn in one process.
+
+`python benchmarks/build.py [NAME...] [--repeats N] [--json FILE]`: for every network that one of them has too, with its
+initial weights, and without them around weights that exist. And reading weights from a file with and without the
+network around them.
+"""
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+
+import convatlas
+from convatlas.models import create_model
+from peers import PEERS, build, in_turn
+
+
+def around(name: str, weights: dict) -> None:
+    create_model(name, device="meta").load_state_dict(weights, assign=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", default=list(PEERS))
+    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    rows, without = [], {}
+    for name in arguments.names:
+        peer = PEERS[name]
+        built = in_turn(lambda: create_model(name), lambda: build(peer), arguments.repeats)  # noqa: B023
+        weights = create_model(name).state_dict()
+        without[name] = in_turn(lambda: around(name, weights), lambda: build(peer), arguments.repeats)  # noqa: B023
+        rows.append(built.row(f"build {name} against {peer.library}"))
+        print(
+            f"{name:30} {peer.library:11} {built.peer:6.3f} s   ours {built.ours:6.3f} s  {1 / built.ratio:.2f} of it"
+            f"   around weights {without[name].ours:6.3f} s  {1 / without[name].ratio:.2f} of it",
+            flush=True,
+        )
+    slowest = min(without, key=lambda name: without[name].ratio)
+    rows.append(without[slowest].row(f"build {slowest} around weights, the slowest, against {PEERS[slowest].library}"))
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "weights.safetensors"
+        save_file(create_model("resnet50_v1_5").state_dict(), file)
+        loaded = in_turn(
+            lambda: convatlas.create_model("resnet50_v1_5", weights=file), lambda: load_file(file), arguments.repeats
+        )
+    rows.append(loaded.row("resnet50_v1_5 from a file against its file alone"))
+    print(f"resnet50_v1_5 from a file {loaded.ours:.3f} s, its file alone {loaded.peer:.3f} s")
+    if arguments.json:
+        arguments.json.parent.mkdir(exist_ok=True)
+        arguments.json.write_text(json.dumps(rows, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -17,6 +17,7 @@ class Fault:
 PAPER = ("tests/papers/test_lenet_1998.py", "tests/models/test_lenet.py")
 RUN = ("tests/train/test_run.py",)
 SAVE = ("tests/test_checkpoint.py",)
+FAST = ("tests/train/test_fast_layers.py",)
 
 FAULTS = (
     Fault("full C3", "models/lenet.py", 'int(mark == "X")', "1", PAPER),
@@ -59,4 +60,12 @@ FAULTS = (
     Fault("pickles opened", "checkpoint.py", "if is_pickle or", "if False and", SAVE),
     Fault("padding forgotten", "data/preprocess.py", "if self.padding else images", "if False else images", ("tests/data/test_preprocess.py",)),
     Fault("draws depend on the batch", "data/hashing.py", "(items * count + draws)", "(torch.arange(len(items)) * count + draws)", ("tests/data/test_hashing.py",)),
+    Fault("another of equal neighbours", "train/neighbours.py", "torch.ge(upper, lower, out=first)", "torch.gt(upper, lower, out=first)", FAST),
+    Fault("rows exchanged", "train/neighbours.py", "permute(0, 2, 3, 1, 4)", "flip(1).permute(0, 2, 3, 1, 4)", FAST),
+    Fault("alpha as printed", "models/alexnet.py", "1e-4 if divide_alpha_by_n else n * 1e-4", "n * 1e-4 if divide_alpha_by_n else 1e-4", ("tests/papers/test_alexnet_2012.py",)),
+    Fault("stride in the second convolution", "models/resnet.py", "if i == stride_at else 1", "if i == 1 else 1", ("tests/papers/test_resnet_2015.py",)),
+    Fault("zeros before the maps", "models/resnet.py", "(0, 0, 0, 0, 0, self.new_maps)", "(0, 0, 0, 0, self.new_maps, 0)", ("tests/peers/test_equal_logits.py",)),
+    Fault("residual not scaled", "models/inception_resnet.py", "self.scale * self.linear1x1", "self.linear1x1", ("tests/papers/test_inception_v4_2016.py",)),
+    Fault("gate added", "models/senet.py", "x * scale", "x + scale", ("tests/papers/test_senet_2017.py",)),
+    Fault("maps of option A not reordered", "weights/cifar.py", "_reordered(name, tensor, order) for", "tensor for", ("tests/peers/test_equal_logits.py",)),
 )  # fmt: skip

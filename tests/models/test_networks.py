@@ -197,7 +197,8 @@ def test_saved_and_loaded_it_gives_the_same_bits(name, network, images, tmp_path
     torch.manual_seed(1)
     loaded = convatlas.create_model(name, weights=file).eval()
     file.unlink()
-    assert all(torch.equal(tensor, loaded.state_dict()[key]) for key, tensor in network.state_dict().items())
+    state = loaded.state_dict()
+    assert all(torch.equal(tensor, state[key]) for key, tensor in network.state_dict().items())
     assert torch.equal(loaded(images), network(images))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import safetensors.torch
+import timm
 import torch
 import torchvision
 from PIL import Image
@@ -68,6 +69,7 @@ def test_other_classes_than_imagenets_have_numbers_for_names(capsys, tmp_path):
         capsys, "weights", "import", tmp_path / "m.safetensors", "--network", "resnet18", "--out", tmp_path / "o"
     )
     assert ran.err == (
+        "the names are torchvision's and timm's, the preprocessing torchvision's; see --library\n"
         f"{tmp_path}/m.safetensors does not say what its 3 classes are; they are called by their numbers\n"
     )
     assert load(tmp_path / "o").classes == ("0", "1", "2")
@@ -124,3 +126,20 @@ def test_published_weights_of_a_cifar_resnet20_have_their_accuracy(capsys, tmp_p
     monkeypatch.setenv("CONVATLAS_DATA", str(place.parent))
     found = done(capsys, "evaluate", tmp_path / "resnet20", "cifar10", "--json").json
     assert (found["images"], found["top1_error"]) == (10_000, 0.1897)
+
+
+def test_libraries_that_share_their_names_differ_in_preprocessing(capsys, resnet18, tmp_path):
+    ran = done(capsys, "weights", "import", resnet18, "--network", "resnet18", "--out", tmp_path / "first")
+    assert "the names are torchvision's and timm's, the preprocessing torchvision's; see --library" in ran.err
+    second = tmp_path / "second"
+    ran = done(capsys, "weights", "import", resnet18, "--network", "resnet18", "--library", "timm", "--out", second)
+    assert "from timm's resnet18" in ran.out and "see --library" not in ran.err
+    timms = timm.get_pretrained_cfg("resnet18")
+    preprocess = json.loads((second / "card.json").read_text())["preprocess"]
+    assert (preprocess["interpolation"], preprocess["mean"]) == (timms.interpolation, list(timms.mean))
+    assert preprocess["fit_size"][0] == int(preprocess["size"][0] / timms.crop_pct)
+    line = refused(
+        capsys, 2, "weights", "import", resnet18, "--network", "resnet18", "--library", "pytorch_resnet_cifar10",
+        "--out", tmp_path / "third",
+    )  # fmt: skip
+    assert "has not the names of pytorch_resnet_cifar10. Do: leave out --library, or give torchvision or timm." in line

@@ -9,6 +9,7 @@ import typer
 from convatlas.cli.options import Json
 from convatlas.cli.output import note, print_json, print_line
 from convatlas.weights.importing import import_weights
+from convatlas.weights.rename import Library
 
 app = typer.Typer(help="Weights from elsewhere.", rich_markup_mode=None)
 
@@ -25,13 +26,16 @@ def import_command(
     out: Annotated[
         Path | None, typer.Option(help="The checkpoint's folder.", show_default="FILE without its ending")
     ] = None,
+    library: Annotated[
+        Library | None, typer.Option(help="Whose weights they are, where two libraries have the same names.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Make a checkpoint of weights from torchvision, timm or pytorch_resnet_cifar10.
 
     Example: convatlas weights import resnet18-f37072fd.pth --network resnet18
     """
-    made = import_weights(file, network, Path(file.stem) if out is None else out)
+    made = import_weights(file, network, Path(file.stem) if out is None else out, library=library)
     for remark in made.notes:
         note(remark)
     if json:

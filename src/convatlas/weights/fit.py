@@ -82,14 +82,9 @@ def mismatches(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> list
     return [listed(names) for names in (missing, left_over, reshaped, retyped) if names]
 
 
-def refuse_mismatch(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor], what: str) -> None:
-    """Raise UsageError, which says what does not fit, unless all tensors do."""
-    parts = mismatches(ours, theirs)
-    if parts:
-        raise UsageError(
-            f"{what}: {'; '.join(parts)}",
-            do="name the network that the weights are of",
-        )
+def mismatch_error(parts: list[str], what: str) -> UsageError:
+    """The error that says what does not fit, see `mismatches`."""
+    return UsageError(f"{what}: {'; '.join(parts)}", do="name the network that the weights are of")
 
 
 def fitting(name: str, tensors: Mapping[str, Tensor], sizes: Sizes, place: object) -> Network:
@@ -108,7 +103,9 @@ def fitting(name: str, tensors: Mapping[str, Tensor], sizes: Sizes, place: objec
     network = empty(name, sizes)
     spare = off_path(network) - set(tensors)
     needed = {key: tensor for key, tensor in network.state_dict().items() if key not in spare}
-    refuse_mismatch(needed, tensors, f"{place} does not fit {name}")
+    parts = mismatches(needed, tensors)
+    if parts:
+        raise mismatch_error(parts, f"{place} does not fit {name}")
     bad = [key for key, t in tensors.items() if t.is_floating_point() and not torch.isfinite(t).all()]
     if bad:
         raise StorageError(f"{place} has values that are not finite: {listed(bad)}", do="use other weights")

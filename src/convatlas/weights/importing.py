@@ -12,7 +12,8 @@ from convatlas.models import get_variant
 from convatlas.weights.adapt import AdaptedWeightsWarning, complete
 from convatlas.weights.fit import fitting, sizes_of
 from convatlas.weights.pickled import read_pickle
-from convatlas.weights.recognise import in_our_names
+from convatlas.weights.recognise import in_our_names, peers, unwrapped
+from convatlas.weights.rename import Library
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +33,14 @@ class Imported:
     notes: tuple[str, ...]
 
 
-def import_weights(file: Path, name: str, out: Path) -> Imported:
+def import_weights(file: Path, name: str, out: Path, *, library: Library | None = None) -> Imported:
     """Make a checkpoint of another library's weights.
 
     Args:
         file: .safetensors or .pth; a pickle is read by a confined child process.
         name: our network, see `list_models`.
         out: the folder to make; must not be there, or be empty.
+        library: whose weights they are, where the names fit more than one library, whose preprocessing differs.
 
     Raises:
         UsageError: for an unknown name, weights of another network, or a file that only says what its tensors are.
@@ -48,12 +50,19 @@ def import_weights(file: Path, name: str, out: Path) -> Imported:
     get_variant(name)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise StorageError(f"{out} is there already", do="choose another folder with --out")
-    tensors, peer = in_our_names(name, _read(file), file)
+    raw = unwrapped(_read(file))
+    tensors, peer = in_our_names(name, raw, file)
     if peer is None:
         raise UsageError(
             f"{file} has our names, which do not say what its classes and its preprocessing are",
             do="give the checkpoint that it is from, or load it by create_model(weights=...)",
         )
+    fits = {other.library: other for other in peers(name) if other.to_ours(raw).keys() == tensors.keys()}
+    if library is not None and library not in fits:
+        raise UsageError(
+            f"{file} has not the names of {library}", do=f"leave out --library, or give {' or '.join(fits)}"
+        )
+    peer = fits[library] if library is not None else peer
     sizes = sizes_of(name, tensors)
     description = fitting(name, tensors, sizes, file).description
     meaning = peer.meaning()
@@ -63,6 +72,11 @@ def import_weights(file: Path, name: str, out: Path) -> Imported:
             do="load it by create_model(weights=...)",
         )
     classes, notes = meaning.classes, []
+    if library is None and len(fits) > 1:
+        others = " or ".join(other for other in fits if other != peer.library)
+        notes.append(
+            f"the names are {peer.library}'s and {others}'s, the preprocessing {peer.library}'s; see --library"
+        )
     if len(classes) != sizes.num_classes:
         classes = tuple(str(index) for index in range(sizes.num_classes))
         notes.append(f"{file} does not say what its {sizes.num_classes} classes are; they are called by their numbers")

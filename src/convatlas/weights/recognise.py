@@ -7,7 +7,7 @@ from torch import Tensor
 from convatlas import models
 from convatlas.errors import UsageError
 from convatlas.weights import cifar, timm, torchvision
-from convatlas.weights.fit import empty, mismatches, off_path, refuse_mismatch, sizes_of
+from convatlas.weights.fit import empty, mismatch_error, mismatches, off_path, sizes_of
 from convatlas.weights.rename import Peer
 
 TABLES: tuple[Mapping[str, Peer], ...] = (torchvision.PEERS, timm.PEERS, cifar.PEERS)
@@ -50,8 +50,7 @@ def in_our_names(name: str, weights: Mapping[str, Tensor], place: object) -> tup
         raise of_another(place, owner, name)
     # Of all readings the one that explains most names.
     nearest, _ = max(candidates, key=lambda candidate: len(needed & set(candidate[0])))
-    refuse_mismatch(network.state_dict(), nearest, f"{place} does not fit {name}")
-    raise AssertionError("names that differ are a mismatch")
+    raise mismatch_error(mismatches(network.state_dict(), nearest), f"{place} does not fit {name}")
 
 
 def of_another(place: object, owner: str, name: str) -> UsageError:

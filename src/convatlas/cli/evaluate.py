@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from convatlas.cli.options import Device, Json, Offline, OnCorrupt
+from convatlas.cli.options import DATA_HELP, Device, Json, Offline, OnCorrupt
 from convatlas.cli.output import note, percent, print_json, print_line
 from convatlas.serve.evaluate import evaluate
 
@@ -16,7 +16,7 @@ def evaluate_command(
         str | None,
         typer.Argument(
             metavar="DATA",
-            help="mnist5k, mnist, fashion-mnist or a folder of class folders.",
+            help=DATA_HELP,
             show_default="what the run learnt from",
         ),
     ] = None,

@@ -5,9 +5,13 @@ from typing import Annotated, Literal
 
 import typer
 
+from convatlas.data.source import NAMED_SETS
 from convatlas.errors import UsageError
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
+
+DATA_HELP = f"{', '.join(NAMED_SETS)}, a folder of class folders, or a Parquet file of encoded images."
+"""What a DATA argument may be."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or mps.")]

@@ -7,7 +7,7 @@ from typing import Annotated
 import torch
 import typer
 
-from convatlas.cli.options import Device, Json, Offline, OnCorrupt
+from convatlas.cli.options import DATA_HELP, Device, Json, Offline, OnCorrupt
 from convatlas.cli.output import percent, print_json, print_line, training_progress
 from convatlas.cli.plan import new_plan, resumed_plan
 from convatlas.data.source import load_data
@@ -24,7 +24,7 @@ def train_command(
         str | None,
         typer.Argument(
             metavar="DATA",
-            help="mnist5k, mnist, fashion-mnist or a folder of class folders.",
+            help=DATA_HELP,
             show_default="mnist5k",
         ),
     ] = None,

@@ -82,7 +82,6 @@ def test_without_a_network_one_line_says_which_file_to_put_where(cache, monkeypa
 
 
 def test_without_the_hub_one_line_says_what_to_get(monkeypatch, tmp_path):
-    pytest.importorskip("timm")
     monkeypatch.setattr(fetch, "_HUB", "https://hub.invalid/")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(StorageError) as caught:

@@ -5,7 +5,6 @@ images of the paper's size. And what local response normalisation costs in AlexN
 """
 
 import argparse
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from convatlas.models import create_model, get_variant
-from peers import PEERS, build, in_turn, ours_around
+from peers import PEERS, build, in_turn, ours_around, write_rows
 
 NAMES = (
     "alexnet_owt", "vgg16", "googlenet_bn", "resnet18", "resnet50_v1_5", "inception_v4", "se_resnet50", "senet154",
@@ -84,9 +83,7 @@ def main() -> None:
     pair = in_turn(forward(alexnet, images), forward(without_normalisation(alexnet), images), 3 * arguments.repeats)
     rows.append(pair.row(f"alexnet, forward, batch {arguments.batch}, against itself without normalisation"))
     print(f"alexnet with normalisation {1 / pair.ratio:.2f} of the time without")
-    if arguments.json:
-        arguments.json.parent.mkdir(exist_ok=True)
-        arguments.json.write_text(json.dumps(rows, indent=2) + "\n")
+    write_rows(rows, arguments.json)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """What the comparisons with torchvision's and timm's networks share: who is whose peer, and how two are timed."""
 
+import json
 import os
 import platform
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import timm
@@ -42,6 +44,13 @@ class Pair(NamedTuple):
         machine = f"{os.cpu_count()} cores, {platform.machine()}"
         times = {"ours": float(f"{self.ours:.3g}"), "peer": float(f"{self.peer:.3g}")}
         return {"benchmark": benchmark, **times, "unit": unit, "ratio": round(self.ratio, 2), "machine": machine}
+
+
+def write_rows(rows: list[dict[str, str | float]], path: Path | None) -> None:
+    """Keep the rows of a run as JSON, if a file for them is named."""
+    if path is not None:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(rows, indent=2) + "\n")
 
 
 def timed(call: Callable[[], object]) -> float:

@@ -10,8 +10,7 @@ Deviations:
     [logits] The output units are distances, and the smallest wins; they are negated, so that as everywhere the largest
         wins.
     [larger] An input above 32x32 gives C5 larger maps; they are averaged before F6. Nothing at 32x32.
-    [modern] lenet5_modern: ReLU, max pooling, full C3 and a linear output in place of squash, trainable subsampling,
-        Table I and RBF units; He initialisation.
+    [modern] lenet5_modern has ReLU, max pooling, a full C3, a linear output and He initialisation in place of these.
 """
 
 from itertools import chain

@@ -182,7 +182,8 @@ PAPER = Paper(
 
 def _published(millions: int, *table_3: tuple[str, float, float]) -> Published:
     return Published(
-        source=f"table 1; table 2 prints {millions} million parameters",
+        source="table 1; parameters in millions from table 2",
+        params=millions * 1_000_000,
         rows={"fc6": PublishedRow((4096,)), "fc7": PublishedRow((4096,)), "fc8": PublishedRow((1000,))},
         results=tuple(
             Result(f"ILSVRC-2012 validation {measure} error, trained at {scales}", error, "table 3")

@@ -40,12 +40,14 @@ def _or_dash(row: dict[str, Any], key: str) -> str:
 
 def speed() -> str:
     """Ratios that `make bench` measured."""
-    rows = [row for path in sorted((DOCS / "speed").glob("*.json")) for row in _rows(f"speed/{path.name}")]
+    # The training of small images first, the builders of many networks last.
+    files = sorted((DOCS / "speed").glob("*.json"), reverse=True)
+    rows = [row for path in files for row in _rows(f"speed/{path.name}")]
     if not rows:
         return "No timings are kept with this version. `make bench` measures them."
     lines = [
-        (r["benchmark"], f"{r['ours']:g}", _or_dash(r, "peer"), r["unit"], f"{r['ratio']:.2f}" if "ratio" in r else "–")
+        (f"{r['ratio']:.2f}" if "ratio" in r else "–", r["benchmark"], f"{r['ours']:g}", _or_dash(r, "peer"), r["unit"])
         for r in rows
     ]
     machines = "; ".join(dict.fromkeys(str(r["machine"]) for r in rows))
-    return f"{table('benchmark|ours:|peer:|unit|ratio:', lines)}\nMeasured on {machines}."
+    return f"{table('ratio:|benchmark|ours:|peer:|unit', lines)}\nMeasured on {machines}."

@@ -251,7 +251,7 @@ def test_figures_are_shown_when_they_are_there(part, monkeypatch: pytest.MonkeyP
     timing = {"benchmark": "b", "ours": 2, "peer": 1, "ratio": 2.0, "unit": "images/s", "machine": "2 cores"}
     (tmp_path / "speed").mkdir()
     (tmp_path / "speed" / "b.json").write_text(json.dumps([timing]))
-    assert "| b | 2 | 1 | images/s | 2.00 |" in part("speed")
+    assert "| 2.00 | b | 2 | 1 | images/s |" in part("speed")
 
 
 @pytest.mark.parametrize("page", [p for p in WRITTEN if p.is_relative_to(DOCS)], ids=lambda p: p.stem)

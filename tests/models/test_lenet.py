@@ -19,6 +19,18 @@ def test_squash_is_the_scaled_tanh():
     assert Squash()(torch.tensor(0.7)).item() == pytest.approx(1.7159 * math.tanh(2 * 0.7 / 3), rel=1e-6)
 
 
+@torch.no_grad()
+def test_every_row_but_the_output_is_squashed():
+    """Section II-B: units up to F6 pass their sum through the squash. Large weights bring each row to its bound."""
+    torch.manual_seed(0)
+    network = create_model("lenet5")
+    for parameter in network.parameters():
+        parameter *= 100
+    rows = network.features(torch.randn(4, 1, 32, 32))
+    for row in ("C1", "S2", "C3", "S4", "C5", "F6"):
+        assert rows[row].abs().max().item() == pytest.approx(1.7159, abs=1e-4), row
+
+
 def test_subsampling_adds_four_inputs_times_a_coefficient_and_a_bias():
     layer = Subsampling(2)
     layer.coefficient.data = torch.tensor([0.5, -2.0])

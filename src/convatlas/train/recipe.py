@@ -12,6 +12,8 @@ from convatlas.data.augment import Distortion
 from convatlas.data.preprocess import Preprocess
 from convatlas.errors import UsageError, nearest
 
+_SEE_FIELDS = "see the training page of the documentation, or the recipe.toml of any run, for every field"
+
 
 class Record(BaseModel):
     """A frozen part of a recipe; unknown keys are refused."""
@@ -197,9 +199,7 @@ def _assign(tree: dict[str, Any], path: list[str], value: Any, key: str) -> None
     for parent in parents:
         branch = tree.get(parent)
         if not isinstance(branch, dict):
-            raise UsageError(
-                f"a recipe has no {key}; {nearest(key, _flat_keys(tree))}", do="see the recipe.toml of a run"
-            )
+            raise UsageError(f"a recipe has no {key}; {nearest(key, _flat_keys(tree))}", do=_SEE_FIELDS)
         tree = branch
     if parents and last == "name":
         # Another optimizer, schedule or loss has fields of its own.
@@ -234,7 +234,7 @@ def _validated(tree: dict[str, Any], source: str) -> Recipe:
             what = f"{source}: {key} is missing"
         else:
             what = f"{source}: {key} = {first['input']!r} is not allowed ({first['msg'].removeprefix('Value error, ')})"
-        raise UsageError(what, do="see the recipe.toml of a run for every field") from None
+        raise UsageError(what, do=_SEE_FIELDS) from None
 
 
 def _tag(tree: dict[str, Any], field: str) -> object:

@@ -5,7 +5,8 @@ last, so a folder is either complete or recognisably not one. This file knows no
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -157,18 +158,32 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         UnsafeError: if it is a pickle; it is not opened as one.
         StorageError: if it is missing or damaged.
     """
-    return parse_tensors(read_durable(path), path)
+    with storage_errors("reading", path, 0), path.open("rb") as file:
+        _refuse_pickle(file.read(9), path)
+    with _damage_to(path):
+        # Copies: the file may be changed or cut short while its tensors are in use.
+        return {name: tensor.clone() for name, tensor in safetensors.torch.load_file(path).items()}
 
 
 def parse_tensors(data: bytes, path: Path) -> dict[str, Tensor]:
     """Tensors of a safetensors file's bytes; `path` is for the messages."""
+    _refuse_pickle(data[:9], path)
+    with _damage_to(path):
+        return safetensors.torch.load(data)
+
+
+def _refuse_pickle(start: bytes, path: Path) -> None:
     # A pickle starts with its protocol mark, and what torch.save writes is a zip archive of one. The ninth byte of a
     # safetensors file opens its header; the eight before, its length, may look like anything.
-    is_pickle = data[8:9] != b"{" and (data[:1] == b"\x80" or data[:4] == b"PK\x03\x04")
+    is_pickle = start[8:9] != b"{" and (start[:1] == b"\x80" or start[:4] == b"PK\x03\x04")
     if is_pickle or path.suffix in {".pth", ".pt", ".pkl", ".ckpt", ".bin"}:
         raise UnsafeError(f"{path} is a pickle file, which can run code", do=_PICKLE_HINT)
+
+
+@contextmanager
+def _damage_to(path: Path) -> Iterator[None]:
     try:
-        return safetensors.torch.load(data)
+        yield
     except (safetensors.SafetensorError, KeyError, ValueError, RuntimeError, TypeError) as error:
         raise StorageError(f"{path} is damaged ({error})", do="use another file") from None
 

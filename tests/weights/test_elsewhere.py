@@ -98,7 +98,7 @@ def test_a_missing_head_that_only_training_uses_is_made_anew(tmp_path):
 def test_every_network_tells_its_sizes_by_its_weights(name):
     papers = papers_sizes(name)
     for wanted in (papers, Sizes(papers.num_classes + 3, 5)):
-        assert sizes_of(name, empty(name, wanted).state_dict()) == wanted
+        assert sizes_of(name, empty(name, wanted).state_dict(), empty(name)) == wanted
 
 
 def test_a_new_head_follows_torchs_seed_and_leaves_the_rest(resnet18):

@@ -10,7 +10,7 @@ from convatlas.checkpoint import WEIGHTS, Card, read_tensors, write_checkpoint
 from convatlas.errors import StorageError, UnsafeError, UsageError
 from convatlas.models import get_variant
 from convatlas.weights.adapt import AdaptedWeightsWarning, complete
-from convatlas.weights.fit import fitting, sizes_of
+from convatlas.weights.fit import empty, papers_sizes, require_fit, sizes_of
 from convatlas.weights.pickled import read_pickle
 from convatlas.weights.recognise import in_our_names, peers, unwrapped
 from convatlas.weights.rename import Library
@@ -51,7 +51,8 @@ def import_weights(file: Path, name: str, out: Path, *, library: Library | None 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise StorageError(f"{out} is there already", do="choose another folder with --out")
     raw = unwrapped(_read(file))
-    tensors, peer = in_our_names(name, raw, file)
+    network = empty(name)
+    tensors, peer = in_our_names(name, raw, network, file)
     if peer is None:
         raise UsageError(
             f"{file} has our names, which do not say what its classes and its preprocessing are",
@@ -63,8 +64,10 @@ def import_weights(file: Path, name: str, out: Path, *, library: Library | None 
             f"{file} has not the names of {library}", do=f"leave out --library, or give {' or '.join(fits)}"
         )
     peer = fits[library] if library is not None else peer
-    sizes = sizes_of(name, tensors)
-    description = fitting(name, tensors, sizes, file).description
+    sizes = sizes_of(name, tensors, network)
+    if sizes != papers_sizes(name):
+        network = empty(name, sizes)
+    require_fit(name, tensors, network, file)
     meaning = peer.meaning()
     if sizes.in_channels != meaning.preprocess["channels"]:
         raise UsageError(
@@ -84,8 +87,9 @@ def import_weights(file: Path, name: str, out: Path, *, library: Library | None 
         warnings.simplefilter("always", AdaptedWeightsWarning)
         whole = complete(name, tensors, sizes, file)
     notes += [str(warning.message) for warning in said]
-    network = description.card() if description is not None else None
-    card = Card(step=0, epoch=0, network=network, classes=classes, preprocess=meaning.preprocess, metrics={})
+    description = network.description
+    described = None if description is None else description.card()
+    card = Card(step=0, epoch=0, network=described, classes=classes, preprocess=meaning.preprocess, metrics={})
     write_checkpoint(out, {WEIGHTS: whole}, card)
     return Imported(out, f"{peer.library}'s {peer.name}", classes, tuple(notes))
 

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from convatlas import models
 from convatlas.errors import UsageError
+from convatlas.models.network import Network
 from convatlas.weights import cifar, timm, torchvision
 from convatlas.weights.fit import empty, mismatch_error, mismatches, off_path, sizes_of
 from convatlas.weights.rename import Peer
@@ -22,12 +23,15 @@ def peers(name: str) -> list[Peer]:
     return [table[name] for table in TABLES if name in table]
 
 
-def in_our_names(name: str, weights: Mapping[str, Tensor], place: object) -> tuple[dict[str, Tensor], Peer | None]:
+def in_our_names(
+    name: str, weights: Mapping[str, Tensor], network: Network, place: object
+) -> tuple[dict[str, Tensor], Peer | None]:
     """A file's tensors under our names.
 
     Args:
         name: the network that the weights have to be of.
         weights: the file's tensors, by the names of ours or of any library in `TABLES`.
+        network: `empty(name)`.
         place: the file, for the messages.
 
     Returns:
@@ -39,7 +43,6 @@ def in_our_names(name: str, weights: Mapping[str, Tensor], place: object) -> tup
             and left over.
     """
     weights = unwrapped(weights)
-    network = empty(name)
     needed, spare = set(network.state_dict()), off_path(network)
     candidates = [(dict(weights), None), *((peer.to_ours(weights), peer) for peer in peers(name))]
     for tensors, peer in candidates:
@@ -85,5 +88,5 @@ def _fits(name: str, tensors: Mapping[str, Tensor]) -> bool:
     network = empty(name)
     if not set(network.state_dict()) - off_path(network) <= set(tensors) <= set(network.state_dict()):
         return False
-    expected = empty(name, sizes_of(name, tensors)).state_dict()
+    expected = empty(name, sizes_of(name, tensors, network)).state_dict()
     return not mismatches({key: expected[key] for key in tensors}, tensors)

@@ -1,5 +1,6 @@
 """`create_model(weights=...)`: the same bits back, nothing initialised, and every misfit in words."""
 
+import os
 import pickle
 import subprocess
 import sys
@@ -85,6 +86,15 @@ def test_other_floats_are_converted(network, tmp_path):
     assert torch.equal(loaded(IMAGES), network(IMAGES))
 
 
+def test_weights_stay_when_their_file_is_written_over(network, saved):
+    loaded = create_model("lenet5", weights=saved).eval()
+    expected = loaded(IMAGES)
+    with saved.open("r+b") as file:
+        file.seek(-1000, os.SEEK_END)
+        file.write(b"\x40" * 1000)
+    assert torch.equal(loaded(IMAGES), expected)
+
+
 def test_classes_and_channels_that_are_the_weights_change_nothing(trained, saved):
     for weights in (trained, saved):
         network = create_model("lenet5", weights=weights, num_classes=10, in_channels=1)
@@ -133,11 +143,13 @@ def test_integers_for_floats_are_refused(network, tmp_path):
         create_model("lenet5", weights=tmp_path / "whole.safetensors")
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_values_that_are_not_finite_are_refused(network, tmp_path, value):
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float8_e5m2])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_values_that_are_not_finite_are_refused(network, tmp_path, value, dtype):
     state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     name = next(name for name in state if state[name].is_floating_point())
-    state[name].view(-1)[0] = value
+    state[name].view(-1)[-1] = value
+    state[name] = state[name].to(dtype)
     safetensors.torch.save_file(state, tmp_path / "nan.safetensors")
     with pytest.raises(StorageError, match=f"values that are not finite: {name}"):
         create_model("lenet5", weights=tmp_path / "nan.safetensors")

@@ -158,11 +158,12 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         UnsafeError: if it is a pickle; it is not opened as one.
         StorageError: if it is missing or damaged.
     """
-    with storage_errors("reading", path, 0), path.open("rb") as file:
-        _refuse_pickle(file.read(9), path)
-    with _damage_to(path):
-        # Copies: the file may be changed or cut short while its tensors are in use.
-        return {name: tensor.clone() for name, tensor in safetensors.torch.load_file(path).items()}
+    with storage_errors("reading", path, 0):
+        with path.open("rb") as file:
+            _refuse_pickle(file.read(9), path)
+        with _damage_to(path):
+            # Copies: the file may be changed or cut short while its tensors are in use.
+            return {name: tensor.clone() for name, tensor in safetensors.torch.load_file(path).items()}
 
 
 def parse_tensors(data: bytes, path: Path) -> dict[str, Tensor]:

@@ -88,19 +88,22 @@ def mismatch_error(parts: list[str], what: str) -> UsageError:
     return UsageError(f"{what}: {'; '.join(parts)}", do="name the network that the weights are of")
 
 
-def require_fit(name: str, tensors: Mapping[str, Tensor], network: Network, place: object) -> None:
-    """Refuse tensors that cannot be loaded into a network; those that only training uses may be missing.
+def fitting(name: str, tensors: Mapping[str, Tensor], sizes: Sizes, network: Network, place: object) -> Network:
+    """The network on "meta" that tensors can be loaded into; those that only training uses may be missing.
 
     Args:
         name: of the network.
         tensors: by our names.
-        network: of the tensors' sizes.
+        sizes: what the tensors are for.
+        network: `empty(name)`, which is returned if the sizes are the paper's.
         place: where they are from, for the messages.
 
     Raises:
         UsageError: if a tensor is missing, left over, or of another shape or type.
         StorageError: if a tensor has an infinite value or one that is not a number.
     """
+    if sizes != papers_sizes(name):
+        network = empty(name, sizes)
     spare = off_path(network) - set(tensors)
     needed = {key: tensor for key, tensor in network.state_dict().items() if key not in spare}
     parts = mismatches(needed, tensors)
@@ -109,6 +112,7 @@ def require_fit(name: str, tensors: Mapping[str, Tensor], network: Network, plac
     bad = [key for key, tensor in tensors.items() if not _is_finite(tensor)]
     if bad:
         raise StorageError(f"{place} has values that are not finite: {listed(bad)}", do="use other weights")
+    return network
 
 
 def _is_finite(tensor: Tensor) -> bool:

@@ -10,7 +10,7 @@ from convatlas.checkpoint import WEIGHTS, Card, read_tensors, write_checkpoint
 from convatlas.errors import StorageError, UnsafeError, UsageError
 from convatlas.models import get_variant
 from convatlas.weights.adapt import AdaptedWeightsWarning, complete
-from convatlas.weights.fit import empty, papers_sizes, require_fit, sizes_of
+from convatlas.weights.fit import empty, fitting, sizes_of
 from convatlas.weights.pickled import read_pickle
 from convatlas.weights.recognise import in_our_names, peers, unwrapped
 from convatlas.weights.rename import Library
@@ -65,9 +65,7 @@ def import_weights(file: Path, name: str, out: Path, *, library: Library | None 
         )
     peer = fits[library] if library is not None else peer
     sizes = sizes_of(name, tensors, network)
-    if sizes != papers_sizes(name):
-        network = empty(name, sizes)
-    require_fit(name, tensors, network, file)
+    description = fitting(name, tensors, sizes, network, file).description
     meaning = peer.meaning()
     if sizes.in_channels != meaning.preprocess["channels"]:
         raise UsageError(
@@ -87,7 +85,6 @@ def import_weights(file: Path, name: str, out: Path, *, library: Library | None 
         warnings.simplefilter("always", AdaptedWeightsWarning)
         whole = complete(name, tensors, sizes, file)
     notes += [str(warning.message) for warning in said]
-    description = network.description
     described = None if description is None else description.card()
     card = Card(step=0, epoch=0, network=described, classes=classes, preprocess=meaning.preprocess, metrics={})
     write_checkpoint(out, {WEIGHTS: whole}, card)

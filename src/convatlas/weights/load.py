@@ -16,7 +16,7 @@ from convatlas.models.network import Network
 from convatlas.weights.adapt import adapted, complete
 from convatlas.weights.device import usable_device
 from convatlas.weights.fetch import RELEASES, released
-from convatlas.weights.fit import Sizes, empty, papers_sizes, require_fit, sizes_of
+from convatlas.weights.fit import Sizes, empty, fitting, sizes_of
 from convatlas.weights.recognise import in_our_names, of_another
 
 
@@ -91,10 +91,7 @@ def find_weights(name: str, weights: str | Path) -> Found:
         sizes = sizes_of(name, tensors, network)
     else:
         sizes = _sizes_of_card(card, Path(weights))
-    if sizes != papers_sizes(name):
-        network = empty(name, sizes)
-    require_fit(name, tensors, network, weights)
-    return Found(tensors, sizes, network)
+    return Found(tensors, sizes, fitting(name, tensors, sizes, network, weights))
 
 
 def restore_network(path: Path) -> tuple[Network, Card]:

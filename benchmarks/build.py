@@ -13,11 +13,12 @@ from safetensors.torch import save_file
 
 import convatlas
 from convatlas.models import create_model
+from convatlas.weights.fit import place
 from peers import PEERS, build, in_turn, write_rows
 
 
 def around(name: str, weights: dict) -> None:
-    create_model(name, device="meta").load_state_dict(weights, assign=True)
+    place(create_model(name, device="meta"), weights)
 
 
 def main() -> None:

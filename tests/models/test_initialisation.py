@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from convatlas.models.initialisation import Uninitialised, layers_to_initialise, truncated_normal_
+from convatlas.models.initialisation import OnMeta, layers_to_initialise, truncated_normal_, uninitialised
 from convatlas.models.senet import SqueezeExcitation
 
 
@@ -48,7 +48,7 @@ def test_truncated_normal_of_any_shape_and_from_the_same_seed():
 
 
 def test_layers_are_made_without_weights_inside_the_context_only(nan_in_new_memory):
-    with Uninitialised():
+    with uninitialised():
         inside = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Linear(4, 2))
     assert all(parameter.isnan().all() for layer in (inside[0], inside[2]) for parameter in layer.parameters())
     assert inside[1].weight.tolist() == [1] * 4
@@ -65,3 +65,15 @@ def test_layers_on_meta_have_nothing_to_initialise():
     layers = nn.Sequential(nn.Conv2d(1, 1, 1), nn.ReLU(), nn.Linear(1, 1))
     assert [name for name, _ in layers_to_initialise(layers)] == ["0", "2"]
     assert list(layers_to_initialise(layers.to("meta"))) == []
+
+
+def test_on_meta_everything_is_made_there_and_nothing_filled_and_afterwards_not():
+    with OnMeta():
+        inside = [nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Linear(4, 2), torch.tensor(1.0), torch.ones(2).fill_(3)]
+        with uninitialised():
+            inside.append(nn.Conv2d(3, 4, 3))
+    tensors = [t for part in inside for t in ([*part.state_dict().values()] if isinstance(part, nn.Module) else [part])]
+    assert all(tensor.is_meta for tensor in tensors)
+    outside = nn.BatchNorm2d(4)
+    assert outside.weight.tolist() == [1] * 4
+    assert outside.running_mean.tolist() == [0] * 4

@@ -18,6 +18,7 @@ from convatlas.models import (
     senet_inception,
     vgg,
 )
+from convatlas.models.initialisation import OnMeta
 from convatlas.models.network import Description, Network
 from convatlas.models.variant import Variant
 
@@ -99,7 +100,8 @@ def create_model(
     for argument, value in (("num_classes", num_classes), ("in_channels", in_channels)):
         if value < 1:
             raise UsageError(f"{argument} is {value}", do=f"give {argument} of 1 or more")
-    with torch.device(device or torch.get_default_device()):
+    device = torch.device(device or torch.get_default_device())
+    with OnMeta() if device.type == "meta" else device:
         network = variant.build(num_classes, in_channels)
     network.description = Description(name, num_classes, in_channels, variant.min_size)
     return network

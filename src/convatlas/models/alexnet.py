@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 from torch import nn
 
-from convatlas.models.initialisation import Uninitialised, layers_to_initialise
+from convatlas.models.initialisation import layers_to_initialise, uninitialised
 from convatlas.models.layers import LocalResponseNorm, conv_relu
 from convatlas.models.network import Network
 from convatlas.models.variant import Paper, Published, PublishedRow, Result, Variant, deviations
@@ -92,7 +92,7 @@ class AlexNet(Network):
         super().__init__()
         n = 5
         alpha = 1e-4 if divide_alpha_by_n else n * 1e-4  # [alpha] LocalResponseNorm divides.
-        with Uninitialised():
+        with uninitialised():
             overhang = nn.ZeroPad2d((0, 3, 0, 3))  # [overhang]
             self.conv1 = nn.Sequential(overhang, *convolution(FIGURE_2, "conv1", in_channels))
             # [text] [halves]
@@ -125,7 +125,7 @@ class CaffeNet(Network):
 
     def __init__(self, num_classes: int, in_channels: int) -> None:
         super().__init__()
-        with Uninitialised():
+        with uninitialised():
             self.conv1 = convolution(FIGURE_2, "conv1", in_channels)
             self.pool1 = overlapping_pool()
             self.norm1 = LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1.0)

@@ -28,7 +28,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from convatlas.errors import UsageError
-from convatlas.models.initialisation import Uninitialised, layers_to_initialise
+from convatlas.models.initialisation import layers_to_initialise, uninitialised
 from convatlas.models.layers import LocalResponseNorm, conv_bn_relu, conv_relu
 from convatlas.models.network import Network
 from convatlas.models.variant import Paper, Published, PublishedRow, Result, Variant, deviations
@@ -148,7 +148,7 @@ class GoogLeNet(Network):
         super().__init__()
         conv, inception = parts.conv, partial(Inception, parts=parts)
         pool = partial(nn.MaxPool2d, stride=2, ceil_mode=True)  # the sizes of Table 1, without padding
-        with Uninitialised():
+        with uninitialised():
             self.conv1 = conv(in_channels, 64, 7, stride=2, padding=3)  # [counts]
             self.pool1 = pool(3)
             if parts.norm:

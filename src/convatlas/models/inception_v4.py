@@ -24,7 +24,7 @@ from typing import NamedTuple, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from convatlas.models.initialisation import Uninitialised, layers_to_initialise, truncated_normal_
+from convatlas.models.initialisation import layers_to_initialise, truncated_normal_, uninitialised
 from convatlas.models.layers import conv_bn_relu
 from convatlas.models.network import Network
 from convatlas.models.variant import Paper, Published, PublishedRow, Result, Variant, deviations
@@ -192,7 +192,7 @@ class Inception(Network):
         initialise: Callable[[nn.Module], None] = initialise,
     ) -> None:
         super().__init__()
-        with Uninitialised():
+        with uninitialised():
             channels = in_channels
             for name, steps in rows.items():
                 self.add_module(name, column(channels, steps))

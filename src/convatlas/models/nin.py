@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from torch import nn
 
-from convatlas.models.initialisation import Uninitialised, layers_to_initialise
+from convatlas.models.initialisation import layers_to_initialise, uninitialised
 from convatlas.models.layers import conv_relu
 from convatlas.models.network import Network
 from convatlas.models.variant import Paper, Published, Result, Variant, deviations
@@ -118,7 +118,7 @@ class NiN(Network):
 
     def __init__(self, num_classes: int, in_channels: int, *, rows: Rows) -> None:
         super().__init__()
-        with Uninitialised():
+        with uninitialised():
             channels = in_channels
             for name, row in rows.items():
                 if isinstance(row, Conv):

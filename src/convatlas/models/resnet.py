@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from convatlas.errors import UsageError
-from convatlas.models.initialisation import Uninitialised, layers_to_initialise
+from convatlas.models.initialisation import layers_to_initialise, uninitialised
 from convatlas.models.layers import conv_bn, conv_bn_relu
 from convatlas.models.network import Network
 from convatlas.models.variant import Paper, Published, PublishedRow, Result, Variant, deviations
@@ -165,7 +165,7 @@ class ResNet(Network):
         make: Callable[..., nn.Module] = PlainBlock
         if shortcut is not None:
             make = partial(block, stride_at=stride_at, shortcut=shortcut, gate=gate)
-        with Uninitialised():
+        with uninitialised():
             self.conv1 = stem.conv1(in_channels)
             maps = stem.maps
             for name, (convs, count) in rows.items():

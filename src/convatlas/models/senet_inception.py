@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from convatlas.models.inception_resnet import FIGURE_16, FIGURE_17, FIGURE_18, FIGURE_19, SCALES, Residual
 from convatlas.models.inception_v4 import FIGURE_3, Figure, Inception, figure_7
-from convatlas.models.initialisation import Uninitialised
+from convatlas.models.initialisation import uninitialised
 from convatlas.models.layers import conv_bn_relu
 from convatlas.models.network import Network
 from convatlas.models.resnet import initialise, results
@@ -111,7 +111,7 @@ class SEBNInception(Network):
 
     def __init__(self, num_classes: int, in_channels: int) -> None:
         super().__init__()
-        with Uninitialised():
+        with uninitialised():
             self.conv1 = conv_bn_relu(in_channels, 64, 7, stride=2, padding=3)  # [conv1]
             self.pool1 = halving_pool()
             self.conv2 = nn.Sequential(conv_bn_relu(64, 64, 1), conv_bn_relu(64, 192, 3, padding=1))

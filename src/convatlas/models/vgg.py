@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from convatlas.errors import UsageError
-from convatlas.models.initialisation import Uninitialised, layers_to_initialise
+from convatlas.models.initialisation import layers_to_initialise, uninitialised
 from convatlas.models.layers import LocalResponseNorm
 from convatlas.models.network import Network
 from convatlas.models.variant import Paper, Published, PublishedRow, Result, Variant, deviations
@@ -122,7 +122,7 @@ class VGG(Network):
         initialise: Callable[[nn.Module], None] = gaussian,
     ) -> None:
         super().__init__()
-        with Uninitialised():
+        with uninitialised():
             channels = in_channels
             for name, cell in layers_of(column):
                 if cell == "maxpool":

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from convatlas import models
 from convatlas.errors import StorageError, UsageError
@@ -113,6 +113,24 @@ def fitting(name: str, tensors: Mapping[str, Tensor], sizes: Sizes, network: Net
     if bad:
         raise StorageError(f"{place} has values that are not finite: {listed(bad)}", do="use other weights")
     return network
+
+
+def place(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Put weights that fit, without a copy, into the places of a network's parameters and buffers.
+
+    A parameter's dtype is kept, but not its `requires_grad`, which is true after it.
+    """
+    # load_state_dict(assign=True) does the same in three times the time, a third of what it takes to make the network.
+    modules = dict(network.named_modules())
+    for key, tensor in tensors.items():
+        prefix, _, name = key.rpartition(".")
+        before = getattr(modules[prefix], name)
+        if tensor.dtype != before.dtype:
+            tensor = tensor.to(before.dtype)
+        if isinstance(before, nn.Parameter):
+            modules[prefix].register_parameter(name, nn.Parameter(tensor))
+        else:
+            modules[prefix].register_buffer(name, tensor)
 
 
 def _is_finite(tensor: Tensor) -> bool:

@@ -16,7 +16,7 @@ from convatlas.models.network import Network
 from convatlas.weights.adapt import adapted, complete
 from convatlas.weights.device import usable_device
 from convatlas.weights.fetch import RELEASES, released
-from convatlas.weights.fit import Sizes, empty, fitting, sizes_of
+from convatlas.weights.fit import Sizes, empty, fitting, place, sizes_of
 from convatlas.weights.recognise import in_our_names, of_another
 
 
@@ -69,12 +69,8 @@ def create_model(
     )
     # On "meta" nothing is initialised; the tensors take the parameters' places.
     network = found.network if wanted == found.sizes else empty(name, wanted)
-    expected = network.state_dict()
     tensors = adapted(name, found.tensors, found.sizes, wanted, weights)
-    if len(tensors) < len(expected):
-        tensors = complete(name, tensors, wanted, weights)
-    network.load_state_dict({key: tensor.to(expected[key].dtype) for key, tensor in tensors.items()}, assign=True)
-    network.requires_grad_(True)
+    place(network, complete(name, tensors, wanted, weights))
     return network.to(device)
 
 

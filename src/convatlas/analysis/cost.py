@@ -137,6 +137,8 @@ def layer_operations(layer: nn.Module, inputs: tuple[int, ...], output: tuple[in
             return window(layer, len(output) - 2) * values
         case _ if isinstance(layer, _ADAPTIVE):
             return math.prod(inputs[1:])
+        case StatesConnections() if not isinstance(layer, StatesMacs):
+            return layer.connections(torch.empty(output, device="meta"))
         case _:
             bias = getattr(layer, "bias", None)
             return values if isinstance(bias, Tensor) else 0

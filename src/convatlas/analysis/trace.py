@@ -54,6 +54,7 @@ class Trace:
     Attributes:
         operations: in the order in which they run.
         outputs: shape, with the batch, of what each module gives that ran, in the order in which they end; by name.
+        makers: index of the operation that made what a module gives, by the module's name.
         result: index of the operation that made the module's output.
         input_size: (C, H, W) of the image.
         element_size: bytes of a value.
@@ -61,6 +62,7 @@ class Trace:
 
     operations: tuple[Operation, ...]
     outputs: Mapping[str, tuple[int, ...]]
+    makers: Mapping[str, int]
     result: int
     input_size: tuple[int, int, int]
     element_size: int
@@ -103,7 +105,7 @@ def trace(
             ) from error
     size: Any = tuple(images[0].shape[1:])
     last = recorder.maker_of(result) or (len(recorder.operations) - 1,)
-    return Trace(tuple(recorder.operations), recorder.outputs, last[0], size, images[0].element_size())
+    return Trace(tuple(recorder.operations), recorder.outputs, recorder.ends, last[0], size, images[0].element_size())
 
 
 def whole_layers(traced: Trace) -> Trace:
@@ -123,7 +125,8 @@ def whole_layers(traced: Trace) -> Trace:
             name = operation.name.rpartition(".")[0]
             merged.append(Operation(name, type(layer).__name__, layer, inputs, operation.output))
         place[index] = len(merged) - 1
-    return replace(traced, operations=tuple(merged), result=place[traced.result])
+    makers = {name: place[index] for name, index in traced.makers.items()}
+    return replace(traced, operations=tuple(merged), makers=makers, result=place[traced.result])
 
 
 class _Recorder(TorchFunctionMode):
@@ -131,6 +134,7 @@ class _Recorder(TorchFunctionMode):
         super().__init__()
         self.operations: list[Operation] = []
         self.outputs: dict[str, tuple[int, ...]] = {}
+        self.ends: dict[str, int] = {}
         self.around: list[str] = []
         self.leaf: list[nn.Module] = []
         self.inside_layer = 0
@@ -213,6 +217,8 @@ def _hooked(model: nn.Module, recorder: _Recorder) -> Iterator[None]:
                 recorder.record(name or type(module).__name__, type(module).__name__, module, inputs, output)
             for tensor in _tensors(output)[:1]:
                 recorder.outputs[name] = tuple(tensor.shape)
+                for maker in recorder.maker_of(tensor):
+                    recorder.ends[name] = maker
 
         handles += [module.register_forward_pre_hook(before), module.register_forward_hook(after)]
     try:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from convatlas.analysis.cost import is_known
+from convatlas.analysis.native_shapes import same_shape
 from convatlas.errors import UsageError
 
 IMAGE = -1
@@ -149,7 +150,7 @@ class _Recorder(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        result = func(*args, **(kwargs or {}))
+        result = same_shape(func)(*args, **(kwargs or {}))
         if self.inside_layer:
             return result
         name = getattr(func, "__name__", "").strip("_")

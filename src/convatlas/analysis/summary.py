@@ -10,21 +10,18 @@ import torch
 from torch import nn
 
 from convatlas.analysis.cost import (
-    MOVES,
     function_cost,
     layer_connections,
     layer_macs,
     layer_operations,
     transposed_macs,
 )
+from convatlas.analysis.liveness import is_view
 from convatlas.analysis.receptive_field import Field, fields
 from convatlas.analysis.trace import IMAGE, Operation, Trace, trace
 from convatlas.errors import UsageError
 
 _LAYERS_NAMED = 4
-# What these layers give at inference is what they take, in another shape at most.
-_VIEWS = (nn.Identity, nn.Flatten, nn.Unflatten, nn.Dropout, nn.Dropout2d, nn.AlphaDropout)
-_COPIES = frozenset({"cat", "stack", "pad", "clone", "contiguous", "repeat", "roll", "index_select"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +36,7 @@ class Row:
         macs: multiply-adds of convolutions and linear layers for one image.
         operations: all other operations for one image: see `convatlas.analysis.cost`.
         connections: uses of a weight or a bias for one image.
-        activation_bytes: bytes of all values that are computed in it for one image.
+        activation_bytes: bytes of what all layers in it give for one image, views of what is there already apart.
         receptive_field: side of what one unit sees, in pixels of the input, the largest over branches, as if the image
             went on beyond its borders; None if there is a layer before it of which it is not known.
         stride: distance of neighbouring units, in pixels of the input.
@@ -94,7 +91,7 @@ class Summary:
 
     @property
     def activation_bytes(self) -> int:
-        """Bytes of all values that are computed for one image."""
+        """Bytes of what all layers give for one image."""
         return sum(row.activation_bytes for row in self.rows)
 
     @property
@@ -138,13 +135,6 @@ def summary_of(model: nn.Module, traced: Trace, depth: int = 1) -> Summary:
     return Summary(tuple(rows), traced.input_size)
 
 
-def stores(operation: Operation) -> bool:
-    """Whether an operation's output is a new piece of memory rather than another view of its input."""
-    if operation.layer is not None and operation.kind == type(operation.layer).__name__:
-        return not isinstance(operation.layer, _VIEWS)
-    return operation.kind not in MOVES or operation.kind in _COPIES
-
-
 def _row_of(operation: Operation, depth: int) -> str:
     path = operation.path
     if operation.layer is not None and operation.kind != type(operation.layer).__name__:
@@ -167,12 +157,21 @@ def _row(name: str, indices: list[int], traced: Trace, seen: list[Field | None],
         macs=sum(cost[0] for cost in known),
         operations=sum(cost[1] for cost in known),
         connections=sum(cost[2] for cost in known),
-        activation_bytes=traced.element_size * sum(math.prod(o.output[1:]) for o in inside if stores(o)),
+        activation_bytes=traced.element_size * sum(_values(index, traced) for index in indices),
         receptive_field=None if field is None else field.size,
         stride=None if field is None else field.stride,
         offset=None if field is None else field.offset,
         unknown=tuple(o.kind for o, cost in zip(inside, costs, strict=True) if cost is None),
     )
+
+
+def _values(index: int, traced: Trace) -> int:
+    """Values that an operation adds to memory; of the functions that a layer calls only the last one's stay."""
+    operation = traced.operations[index]
+    after = traced.operations[index + 1] if index + 1 < len(traced.operations) else None
+    function = operation.layer is not None and operation.kind != type(operation.layer).__name__
+    inner = function and after is not None and after.layer is operation.layer
+    return 0 if inner or is_view(operation) else math.prod(operation.output[1:])
 
 
 def _own(name: str, params: int) -> Row:

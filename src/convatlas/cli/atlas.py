@@ -1,16 +1,20 @@
-"""A network's record and its measured table side by side, as JSON values and as text."""
+"""A network's record and its measured table side by side, as JSON values and as a sheet."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+from convatlas.analysis.memory import Memory
 from convatlas.analysis.summary import Row, Summary
-from convatlas.atlas import measured, venue_and_year
-from convatlas.cli.output import print_line, print_table, print_text
+from convatlas.atlas import venue_and_year
+from convatlas.cli.output import percent_of, size_text
+from convatlas.cli.sheet import Sheet, Table
 from convatlas.costs import cost
 from convatlas.models import get_variant
 from convatlas.models.variant import Published, PublishedRow
 
 _COMPARED = {"output": "output", "params": "parameters", "connections": "connections", "macs": "MACs"}
+_BIGGEST = 5
 _Value = int | tuple[int, ...] | None
 
 
@@ -31,77 +35,115 @@ def listed(name: str) -> dict[str, Any]:
     }
 
 
-def shown(name: str) -> dict[str, Any]:
+def shown(name: str, summary: Summary, needed: Memory | None) -> dict[str, Any]:
     """What `convatlas show --json` prints."""
     variant = get_variant(name)
-    summary = measured(name)
     published = variant.published.rows if variant.published is not None else {}
     rows = [
         row.as_json() | {"published": asdict(published[row.name]) if row.name in published else None}
         for row in summary.rows
     ]
+    memory = {} if needed is None else {"memory": asdict(needed)}
     return {
         "name": name,
+        "input_size": list(summary.input_size),
         "params": summary.params,
         "macs": summary.macs,
+        "operations": summary.operations,
         "connections": summary.connections,
+        "activation_bytes": summary.activation_bytes,
+        "unknown": list(summary.unknown),
+        **memory,
         "deviations": [{"tag": deviation.tag, "text": deviation.text} for deviation in variant.deviations],
         "rows": rows,
     }
 
 
-def print_shown(name: str) -> None:
-    """Print a network's rows, then the same rows beside the paper's numbers, then where ours departs."""
-    variant, summary = get_variant(name), measured(name)
+def sheet(name: str, summary: Summary, needed: Memory | None, *, narrow: bool) -> Sheet:
+    """A network's rows, then the same rows beside the paper's numbers, then where ours departs.
+
+    Args:
+        name: of the network.
+        summary: of it, at any size of image.
+        needed: the memory of a batch, if that is asked for.
+        narrow: with the most important columns only.
+    """
+    variant = get_variant(name)
     paper = variant.paper
-    print_text(f"{name}: {variant.summary}")
-    print_text(f'{paper.authors}, "{paper.title}", {venue_and_year(paper)}, {paper.identifier}')
-    print_line()
-    size = _number(summary.input_size)
-    print_table(
-        ("row", "output", "parameters", "MACs", "sees", "layers"),
-        [("input", size, "", "", "", ""), *map(_layers, summary.rows), _total(summary)],
-        left=("layers",),
+    parts: list[str | Table] = [
+        f'{paper.authors}, "{paper.title}", {venue_and_year(paper)}, {paper.identifier}',
+        _costs(summary, narrow),
+    ]
+    if summary.unknown:
+        parts.append(f"No rule knows the cost of {', '.join(summary.unknown)}: it is in none of these numbers.")
+    parts += [] if needed is None else _memory(needed)
+    if variant.published is not None and summary.input_size == variant.input_size:
+        parts += _published(summary, variant.published)
+    parts += [f"[{deviation.tag}] {deviation.text}" for deviation in variant.deviations]
+    return Sheet(f"{name}: {variant.summary}", parts)
+
+
+def _costs(summary: Summary, narrow: bool) -> Table:
+    """Rows and their sum; MACs are of convolutions and linear layers, all the rest is "other operations"."""
+    columns: dict[str, tuple[Callable[[Row], str], str]] = {
+        "row": (lambda row: row.name, "total"),
+        "output": (lambda row: _number(row.output), ""),
+        "parameters": (lambda row: f"{row.params:,}", f"{summary.params:,}"),
+        "MACs": (lambda row: _counted(row.macs, row), f"{summary.macs:,}"),
+        "share": (lambda row: percent_of(row.macs, summary.macs), ""),
+        "other operations": (lambda row: _counted(row.operations, row), f"{summary.operations:,}"),
+        "activations": (lambda row: size_text(row.activation_bytes), size_text(summary.activation_bytes)),
+        "sees": (
+            lambda row: "-" if row.receptive_field is None else f"{row.receptive_field}x{row.receptive_field}",
+            "",
+        ),
+        "stride": (lambda row: "-" if row.stride is None else str(row.stride), ""),
+        "offset": (lambda row: "-" if row.offset is None else f"{row.offset:g}", ""),
+        "layers": (lambda row: row.kind, ""),
+    }
+    wide = ("share", "other operations", "activations", "stride", "offset")
+    shown = [heading for heading in columns if not (narrow and heading in wide)]
+    image = ["input", _number(summary.input_size), *[""] * (len(shown) - 2)]
+    rows = [[columns[heading][0](row) for heading in shown] for row in summary.rows]
+    return Table(shown, [image, *rows, [columns[heading][1] for heading in shown]], left=("layers",))
+
+
+def _counted(number: int, row: Row) -> str:
+    return f"{number:,} + unknown" if row.unknown else f"{number:,}"
+
+
+def _memory(needed: Memory) -> list[str | Table]:
+    """What a batch takes, and the rows that take the most of it."""
+    rows = [(name, size_text(size), percent_of(size, needed.training)) for name, size in needed.biggest[:_BIGGEST]]
+    text = (
+        f"A batch of {needed.batch} takes {size_text(needed.inference)} at inference and {size_text(needed.training)} "
+        f"in training with SGD and momentum; {size_text(needed.weights)} of each are the weights. In training most is "
+        "kept for"
     )
-    if variant.published is not None:
-        print_line()
-        _print_published(summary, variant.published)
-    if variant.deviations:
-        print_line()
-    for deviation in variant.deviations:
-        print_text(f"[{deviation.tag}] {deviation.text}")
+    return [
+        text,
+        Table(("row", "kept", "share"), rows),
+    ]
 
 
-def _layers(row: Row) -> tuple[str, ...]:
-    sees = "-" if row.receptive_field is None else f"{row.receptive_field}x{row.receptive_field}"
-    return row.name, _number(row.output), f"{row.params:,}", f"{row.macs:,}", sees, row.kind
-
-
-def _total(summary: Summary) -> tuple[str, ...]:
-    return "total", "", f"{summary.params:,}", f"{summary.macs:,}", "", ""
-
-
-def _print_published(summary: Summary, published: Published) -> None:
-    print_text(f"Ours beside the paper's, {published.source}:")
-    print_line()
+def _published(summary: Summary, published: Published) -> list[str | Table]:
+    parts: list[str | Table] = [f"Ours beside the paper's, {published.source}:"]
     rows = [(row.name, row, published.rows[row.name]) for row in summary.rows if row.name in published.rows]
     # A column for what the paper prints row by row, and a line for what it prints of the whole.
     columns = [key for key in _COMPARED if any(getattr(theirs, key, None) is not None for _, _, theirs in rows)]
     if columns:
         headings = [text for key in columns for text in (_COMPARED[key], "paper")]
-        print_table(("row", *headings, "verdict"), [_beside(*row, columns) for row in rows], left=("verdict",))
-        print_line()
+        table = [_beside(*row, columns) for row in rows]
+        parts.append(Table(("row", *headings, "verdict"), table, left=("verdict",)))
     totals = [
         (text, _number(ours), _number(theirs), _verdict([(ours, theirs)]))
         for key, text in _COMPARED.items()
         if (theirs := getattr(published, key, None)) is not None and (ours := getattr(summary, key)) is not None
     ]
     if totals:
-        print_table(("total", "ours", "paper", "verdict"), totals, left=("verdict",))
-    if published.results:
-        print_line()
-    for result in published.results:
-        print_text(f"The paper's {result.measure}: {result.error} % ({result.source})")
+        parts.append(Table(("total", "ours", "paper", "verdict"), totals, left=("verdict",)))
+    parts += [f"The paper's {result.measure}: {result.error} % ({result.source})" for result in published.results]
+    return parts
 
 
 def _beside(name: str, ours: Row, theirs: PublishedRow, columns: list[str]) -> tuple[str, ...]:

@@ -4,13 +4,17 @@ from typing import Annotated, Any
 
 import typer
 
-from convatlas.cli.atlas import listed, print_shown, shown
-from convatlas.cli.options import Json, size_of
-from convatlas.cli.output import note, print_json, print_table, short, terminal_width
+from convatlas.analysis.memory import memory
+from convatlas.analysis.summary import summary_of
+from convatlas.analysis.trace import trace
+from convatlas.cli.atlas import listed, sheet, shown
+from convatlas.cli.options import Json, image_size, size_of
+from convatlas.cli.output import note, print_json, print_line, print_table, short, terminal_width
 from convatlas.errors import UsageError, nearest
-from convatlas.models import VARIANTS, list_models
+from convatlas.models import VARIANTS, create_model, get_variant, list_models
 
 _WIDE = 110
+_WIDER = 150
 _FAMILIES = {variant.family.lower(): variant.family for variant in VARIANTS.values()}
 
 
@@ -64,13 +68,35 @@ def _print_list(rows: list[dict[str, Any]]) -> None:
 
 
 def show_command(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A network; see `convatlas list`.")], json: Json = False
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A network; see `convatlas list`.")],
+    depth: Annotated[
+        int, typer.Option(min=1, help="Modules within modules: 1 for the table's rows, 2 for theirs.")
+    ] = 1,
+    input_size: Annotated[
+        str | None, typer.Option(metavar="CxHxW", help="Of another image than the paper's, as in 3x256x256.")
+    ] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Memory for a batch of so many images, too.")] = None,
+    json: Json = False,
+    html: Annotated[bool, typer.Option("--html", help="Print a page of HTML.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
 ) -> None:
     """Show a network's rows beside the paper's numbers.
 
-    Example: convatlas show lenet5
+    Example: convatlas show lenet5 --depth 2 --batch 64
     """
+    if json + html + markdown > 1:
+        raise UsageError("--json, --html and --markdown are three forms of one result", do="give one of them")
+    variant = get_variant(name)
+    size = variant.input_size if input_size is None else image_size(input_size)
+    model = create_model(name, in_channels=size[0], device="meta")
+    traced = trace(model, size)
+    summary = summary_of(model, traced, depth)
+    needed = None if batch is None else memory(model, traced, batch)
     if json:
-        print_json(shown(name))
+        print_json(shown(name, summary, needed))
+        return
+    made = sheet(name, summary, needed, narrow=not (html or markdown) and 0 < terminal_width() < _WIDER)
+    if html or markdown:
+        print_line(made.html() if html else made.markdown())
     else:
-        print_shown(name)
+        made.print()

@@ -29,3 +29,15 @@ def size_of(text: str) -> int:
     if match is None:
         raise UsageError(f"{text!r} is no number of parameters", do="write it like 60000, 60k, 5M or 1.5G")
     return round(float(match[1]) * _UNITS[match[2].lower()])
+
+
+def image_size(text: str) -> tuple[int, int, int]:
+    """The (C, H, W) that a text like "3x224x224" means.
+
+    Raises:
+        UsageError: for any other text.
+    """
+    numbers = re.fullmatch(r"([1-9][0-9]*)[x×]([1-9][0-9]*)[x×]([1-9][0-9]*)", text.strip())
+    if numbers is None:
+        raise UsageError(f"{text!r} is no size of an image", do="write channels, height and width, as in 3x224x224")
+    return int(numbers[1]), int(numbers[2]), int(numbers[3])

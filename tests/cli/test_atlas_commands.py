@@ -3,13 +3,14 @@
 import json
 import re
 import shlex
+from xml.etree import ElementTree
 
 import pytest
 import typer.main
 
 from convatlas.cli.atlas import _verdict
 from convatlas.cli.main import app
-from convatlas.cli.output import short
+from convatlas.cli.output import short, size_text
 from convatlas.costs import cost, kept_costs, measured_cost
 from convatlas.models import VARIANTS, list_models
 from tests.cli.harness import done, leaves, process, refused
@@ -69,6 +70,58 @@ def test_show_puts_the_papers_numbers_beside_ours_with_a_verdict_a_row(capsys):
     assert beside[10].split() == ["parameters", "60,000", "60,000", "same"]
     assert beside[11].split() == ["connections", "340,908", "340,908", "same"]
     assert [line.split()[-1] for line in beside[1:8]] == ["same"] * 7
+
+
+def test_show_goes_deeper_and_at_another_size(capsys):
+    shown = done(capsys, "show", "resnet18", "--depth", "2", "--input-size", "1x64x96", "--batch", "8", "--json").json
+    assert [row["name"] for row in shown["rows"][:4]] == ["conv1.0", "conv1.1", "conv1.2", "conv2_x.pool1"]
+    # 7x7 over one channel, at 32 times 48 places.
+    assert (shown["rows"][0]["output"], shown["rows"][0]["macs"]) == ([64, 32, 48], 49 * 64 * 32 * 48)
+    assert shown["memory"]["batch"] == 8
+    assert (
+        shown["memory"]["training"] > shown["memory"]["inference"] > shown["memory"]["weights"] >= 4 * shown["params"]
+    )
+    text = done(capsys, "show", "resnet18", "--batch", "8").out
+    assert re.search(
+        r"^A batch of 8 takes [\d.]+ [GM]iB at inference and [\d.]+ [GM]iB in training", text, re.MULTILINE
+    )
+    # The paper's numbers are for the paper's size.
+    assert "verdict" in text
+    assert "verdict" not in done(capsys, "show", "resnet18", "--input-size", "3x64x64").out
+
+
+def test_show_as_a_page_and_as_markdown(capsys):
+    columns = ["row", "output", "parameters", "MACs", "share", "other operations", "activations", "sees", "stride"]
+    page = ElementTree.fromstring(
+        done(capsys, "show", "lenet5", "--html").out.partition("\n")[2].replace('<meta charset="utf-8">', "")
+    )
+    table = page.find(".//table")
+    assert [cell.text for cell in table[0]] == [*columns, "offset", "layers"]
+    assert [row[0].text for row in table[2:]] == ["C1", "S2", "C3", "S4", "C5", "F6", "output", "total"]
+    assert [cell.text for cell in table[4]][:4] == ["C3", "16x10x10", "1,516", "150,000"]
+    markdown = done(capsys, "show", "lenet5", "--markdown").out.splitlines()
+    assert markdown[0] == "# lenet5: " + VARIANTS["lenet5"].summary
+    start = next(i for i, line in enumerate(markdown) if line.startswith("| row |"))
+    assert re.fullmatch(r"\| :--- (\| ---: )+\| :--- \|", markdown[start + 1])
+    assert markdown[start + 5].startswith("| C3 | 16x10x10 | 1,516 | 150,000 | 46.1 % |")
+
+
+def test_wrong_sizes_and_forms_are_refused(capsys):
+    assert "alexnet needs at least 64x64 pixels, got 30x30" in refused(
+        capsys, 2, "show", "alexnet", "--input-size", "3x30x30"
+    )
+    assert "'30' is no size of an image" in refused(capsys, 2, "show", "alexnet", "--input-size", "30")
+    assert "give one of them" in refused(capsys, 2, "show", "alexnet", "--html", "--json")
+    assert "--batch" in refused(capsys, 2, "show", "alexnet", "--batch", "0")
+    assert "--depth" in refused(capsys, 2, "show", "alexnet", "--depth", "0")
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 B"), (1023, "1023 B"), (1024, "1.00 KiB"), (157_351_936, "150 MiB"), (3 * 2**30, "3.00 GiB")],
+)
+def test_sizes_have_binary_units(count, text):
+    assert size_text(count) == text
 
 
 def test_text_in_a_pipe_is_plain():

@@ -169,9 +169,9 @@ def _values(index: int, traced: Trace) -> int:
     """Values that an operation adds to memory; of the functions that a layer calls only the last one's stay."""
     operation = traced.operations[index]
     after = traced.operations[index + 1] if index + 1 < len(traced.operations) else None
-    function = operation.layer is not None and operation.kind != type(operation.layer).__name__
-    inner = function and after is not None and after.layer is operation.layer
-    return 0 if inner or is_view(operation) else math.prod(operation.output[1:])
+    if operation.layer is not None and operation.kind != type(operation.layer).__name__:
+        return 0 if after is not None and after.layer is operation.layer else math.prod(operation.output[1:])
+    return 0 if is_view(operation) else math.prod(operation.output[1:])
 
 
 def _own(name: str, params: int) -> Row:

@@ -7,7 +7,7 @@ from html import escape
 from convatlas.cli.output import print_line, print_table, print_text
 
 _STYLE = """\
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; color: #1b1f24;
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 95rem; padding: 0 1rem; color: #1b1f24;
   background: #fff; }
 .wide { overflow-x: auto; margin: 1.5rem 0; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
@@ -15,7 +15,7 @@ th { border-bottom: 2px solid #59636e; }
 td { border-bottom: 1px solid #d8dee4; }
 th, td { padding: .3rem .7rem; text-align: right; vertical-align: top; white-space: nowrap; }
 .left { text-align: left; }
-td.left:last-child { white-space: normal; min-width: 16rem; }
+td.left:last-child { white-space: normal; min-width: 12rem; }
 @media (prefers-color-scheme: dark) {
   body { color: #e6e9ec; background: #14171a; } td { border-color: #343a40; } th { border-color: #9aa4ae; }
 }"""
@@ -83,7 +83,8 @@ def _markdown_table(table: Table) -> str:
 def _html_table(table: Table) -> str:
     def line(cells: Sequence[str], tag: str) -> str:
         marks = [' class="left"' if table.is_left(column) else "" for column in range(len(cells))]
-        return "<tr>" + "".join(f"<{tag}{mark}>{escape(cell)}</{tag}>" for cell, mark in zip(cells, marks, strict=True))
+        inside = (f"<{tag}{mark}>{escape(cell)}</{tag}>" for cell, mark in zip(cells, marks, strict=True))
+        return f"<tr>{''.join(inside)}</tr>"
 
     rows = "\n".join([line(table.headings, "th"), *(line(row, "td") for row in table.rows)])
     return f'<div class="wide"><table>\n{rows}\n</table></div>'

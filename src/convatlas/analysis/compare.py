@@ -152,11 +152,16 @@ def times(mine: int, theirs: int, less: str = "fewer") -> str:
 
 def size(number: int) -> str:
     """Bytes with three digits and a decimal unit, as in "39.6 MB"."""
-    for one, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+    return f"{short(number)}B" if number >= 999.5 else f"{number} bytes"
+
+
+def short(number: int) -> str:
+    """A number with three digits and a unit, as in "61.0 M"."""
+    for one, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if number >= 0.9995 * one:
             share = number / one
             return f"{share:.{2 if share < 9.995 else 1 if share < 99.95 else 0}f} {unit}"
-    return f"{number} bytes"
+    return str(number)
 
 
 def _rounded(one: Entry, other: Entry) -> list[str]:

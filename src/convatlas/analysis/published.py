@@ -13,6 +13,7 @@ _MEASURE = re.compile(
 # From what is nearest to one look at the middle of an image to what is farthest.
 _HOW = (r"\b1 crop\b", r"\A(?!.*(crops|scales))", r"\b10\b", r"\bscales\b", r"\bcrops\b")
 _SEVERAL_NETWORKS = re.compile(r"\d+ networks")
+_UNCHANGED_IMAGES = re.compile(r"no (augmentation|distortions)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +56,14 @@ def published_error(measure: str, percent: float, source: str) -> PublishedError
 def nearest_to_one_crop(errors: Iterable[PublishedError], data: str, top: int) -> PublishedError | None:
     """Of the errors on a data set the one of one network and one crop, or the nearest to that; None without any.
 
-    One that says nothing of crops comes before ten crops, these before several scales and 144 crops, and several
-    networks come last; of equal ones the first counts.
+    One that says nothing of crops comes before ten crops, these before several scales and 144 crops. Training without
+    augmentation comes behind training with it, as all later papers have it, and several networks come last. Of equal
+    ones the first counts.
     """
     fitting = [error for error in errors if (error.data, error.top) == (data, top)]
     return min(fitting, key=_distance, default=None)
 
 
-def _distance(error: PublishedError) -> tuple[bool, int]:
+def _distance(error: PublishedError) -> tuple[bool, bool, int]:
     looks = next(place for place, words in enumerate(_HOW) if re.search(words, error.how))
-    return _SEVERAL_NETWORKS.search(error.how) is not None, looks
+    return bool(_SEVERAL_NETWORKS.search(error.how)), bool(_UNCHANGED_IMAGES.match(error.how)), looks

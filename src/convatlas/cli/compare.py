@@ -31,7 +31,7 @@ def compare_command(
     on_corrupt: OnCorrupt = "error",
     json: Json = False,
 ) -> None:
-    """Put networks side by side with their ratios in words, or two runs: settings, errors, answers on the same images.
+    """Put networks, or two runs, side by side.
 
     Example: convatlas compare alexnet googlenet
     """

@@ -33,6 +33,9 @@ def compare_command(
 ) -> None:
     """Put networks, or two runs, side by side.
 
+    Of networks: year, depth, parameters, multiply-adds, memory, published errors, and their ratios in words. Of runs:
+    the settings that differ and the errors with their intervals; with --data their answers on the same images.
+
     Example: convatlas compare alexnet googlenet
     """
     runs = [text for text in what if text not in VARIANTS]

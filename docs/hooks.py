@@ -8,6 +8,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from parts import PARTS
+from parts.chart import atlas_charts
 from parts.networks import families, network
 from PIL import Image
 
@@ -32,6 +33,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         page = network(name)
         files.append(File.generated(config, f"networks/{name}.md", content=page))
     files.append(File.generated(config, "images/seven-seen.png", content=_seen(Path(config.docs_dir))))
+    for name, drawn in atlas_charts().items():
+        files.append(File.generated(config, f"images/{name}", content=drawn))
     return files
 
 

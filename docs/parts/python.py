@@ -7,17 +7,19 @@ import typing
 from typing import Any
 
 import convatlas
+from convatlas.analysis.compare import Entry
+from convatlas.analysis.published import PublishedError
 from convatlas.analysis.summary import Row
 from convatlas.models.network import Network
-from convatlas.models.variant import Deviation, Paper, Published, PublishedRow, Result, Variant
+from convatlas.models.variant import Deviation, Paper, Published, PublishedRow, Ratio, Result, Variant
 from convatlas.serve.predictor import Prediction, Predictor
 from convatlas.train.metrics import Evaluation
 from convatlas.train.recipe import Recipe
 from convatlas.train.run import RunResult
 
 RECORDS = (
-    Predictor, Prediction, RunResult, Evaluation, Recipe, Row,
-    Network, Variant, Paper, Published, PublishedRow, Result, Deviation,
+    Predictor, Prediction, RunResult, Evaluation, Recipe, Row, Entry, PublishedError,
+    Network, Variant, Paper, Published, PublishedRow, Result, Ratio, Deviation,
 )  # fmt: skip
 
 

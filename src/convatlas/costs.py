@@ -1,4 +1,4 @@
-"""Parameters and multiply-adds of every network, kept in `costs.json`, since measuring them all takes a quarter minute.
+"""What every network costs, kept in `costs.json`, since measuring them all takes a quarter minute.
 
 `python -m convatlas.costs` measures them and writes the file; a test compares the two.
 """
@@ -9,17 +9,31 @@ from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
-from convatlas.atlas import measured
-from convatlas.models import list_models
+from convatlas.analysis.depth import depth
+from convatlas.analysis.liveness import kept
+from convatlas.analysis.trace import trace
+from convatlas.atlas import summarize
+from convatlas.models import create_model, get_variant, list_models
 
 _FILE = "costs.json"
 
 
 class Cost(NamedTuple):
-    """What a network costs at its paper's input size."""
+    """What a network costs at its paper's input size.
+
+    Attributes:
+        params: trainable parameters.
+        macs: multiply-adds of convolutions and linear layers for one image.
+        depth: layers with weights on the longest way from the image to the result.
+        activation_bytes: what its layers give for one image, in float32.
+        memory_bytes: the least that a pass of one image takes in float32, the weights included.
+    """
 
     params: int
     macs: int
+    depth: int
+    activation_bytes: int
+    memory_bytes: int
 
 
 def cost(name: str) -> Cost:
@@ -36,8 +50,10 @@ def kept_costs() -> dict[str, Cost]:
 
 def measured_cost(name: str) -> Cost:
     """The cost of a network, measured."""
-    summary = measured(name)
-    return Cost(summary.params, summary.macs)
+    network = create_model(name, device="meta")
+    summary, traced = summarize(network), trace(network, get_variant(name).input_size)
+    bytes_kept = kept(network, traced)
+    return Cost(summary.params, summary.macs, depth(traced), bytes_kept.activations, bytes_kept.memory)
 
 
 def write_costs(path: Path) -> None:

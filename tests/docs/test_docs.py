@@ -35,7 +35,7 @@ WRITTEN = [ROOT / "README.md", *sorted(p for p in DOCS.rglob("*.md") if p.parent
 BLOCK = re.compile(r"^```(python|console|bash)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[\w-]+)?\)")
 # The pages that are there only while the site is built.
-GENERATED = re.compile(r"networks/\w+\.md|(\.\./)?images/seven-seen\.png")
+GENERATED = re.compile(r"networks/\w+\.md|(\.\./)?images/(seven-seen\.png|atlas-(light|dark)\.svg)")
 
 
 @pytest.fixture(scope="module")

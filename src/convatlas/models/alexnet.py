@@ -179,7 +179,7 @@ ONE_WEIRD_TRICK = Paper(
 )  # fmt: skip
 
 PUBLISHED = Published(
-    source="figure 2, both GPUs together; section 4 says 60 million parameters",
+    source="figure 2, both GPUs together; parameters in section 4",
     rows={
         "conv1": PublishedRow((96, 55, 55)),
         "conv2": PublishedRow((256, 27, 27)),
@@ -190,6 +190,7 @@ PUBLISHED = Published(
         "fc7": PublishedRow((4096,)),
         "fc8": PublishedRow((1000,)),
     },
+    params=60_000_000,
     results=(
         Result("ILSVRC-2010 test top-1 error, 10 crops", 37.5, "table 1"),
         Result("ILSVRC-2010 test top-5 error, 10 crops", 17.0, "table 1"),

@@ -31,7 +31,7 @@ from convatlas.errors import UsageError
 from convatlas.models.initialisation import layers_to_initialise, uninitialised
 from convatlas.models.layers import LocalResponseNorm, conv_bn_relu, conv_relu
 from convatlas.models.network import Network
-from convatlas.models.variant import Paper, Published, PublishedRow, Result, Variant, deviations
+from convatlas.models.variant import Paper, Published, PublishedRow, Ratio, Result, Variant, deviations
 
 
 class Widths(NamedTuple):
@@ -235,6 +235,10 @@ PUBLISHED = Published(
         Result("ImageNet top-5 error, 10 crops", 9.15, "table 3"),
         Result("ImageNet top-5 error, 144 crops", 7.89, "table 3"),
         Result("ImageNet top-5 error, 144 crops, 7 networks", 6.67, "table 3"),
+    ),
+    ratios=(
+        Ratio("alexnet", 10, "the notes'", (60_000_000, 6_000_000), ""),
+        Ratio("alexnet", 12, "its paper's", (60_000_000, 5_000_000), "section 1; numbers of arXiv:1512.00567"),
     ),
 )
 

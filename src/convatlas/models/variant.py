@@ -42,6 +42,25 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
+class Ratio:
+    """A ratio of two networks' parameters that is often quoted.
+
+    Attributes:
+        than: the other network, which has more.
+        times: how many times fewer this one is said to have.
+        who: says so, as in "the notes'".
+        numbers: the rounded ones behind it, the other network's first.
+        source: where it stands; empty for what everybody says.
+    """
+
+    than: str
+    times: int
+    who: str
+    numbers: tuple[int, int]
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Published:
     """The paper's numbers, with where they stand."""
 
@@ -51,6 +70,7 @@ class Published:
     connections: int | None = None
     macs: int | None = None
     results: tuple[Result, ...] = ()
+    ratios: tuple[Ratio, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

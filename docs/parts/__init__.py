@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from parts.commands import commands
 from parts.facts import data_limits, data_names, data_places, exit_codes
+from parts.glossary import glossary, glossary_ko
 from parts.measured import figures, speed
 from parts.networks import networks
 from parts.python import python_names, python_records
@@ -14,5 +15,6 @@ PARTS: dict[str, Callable[[], str]] = {
     for part in (
         networks, recipes, recipe_fields, commands, python_names, python_records,
         exit_codes, data_names, data_places, data_limits, figures, speed,
+        glossary, glossary_ko,
     )
 }  # fmt: skip

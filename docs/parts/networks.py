@@ -12,6 +12,7 @@ from convatlas.models import get_variant, list_models
 from convatlas.models.variant import Paper, Published, Variant
 from convatlas.recipes import RECIPES
 from parts.markdown import DOCS, table
+from parts.terms import term_link, terms_of
 
 _BORROWED = "lenet5_modern"
 _COUNTS = {"params": "parameters", "connections": "connections"}
@@ -38,7 +39,10 @@ def network(name: str) -> str:
     parts = [f"# {name}", f"{variant.summary[0].upper()}{variant.summary[1:]}.", f"{citation(paper)}"]
     if (DOCS / "images" / f"{name}.svg").is_file():
         parts.append(f"![{name}: every layer with its size](../images/{name}.svg)")
-    parts += ["## Story", story(name, variant.family), "## The paper's table", _paper_table(summary, published)]
+    parts += ["## Story", story(name, variant.family)]
+    if links := [term_link(key, up="../") for key in terms_of(name)]:
+        parts.append(f"In the glossary: {', '.join(links)}.")
+    parts += ["## The paper's table", _paper_table(summary, published)]
     parts += ["## Cost", _cost_table(summary, published)]
     if published is not None and published.results:
         rows = [(result.measure, f"{result.error} %", result.source) for result in published.results]

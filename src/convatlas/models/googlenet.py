@@ -221,15 +221,12 @@ SIZES = {
     "conv1": (64, 112, 112), "pool1": (64, 56, 56), "conv2": (192, 56, 56), "pool2": (192, 28, 28),
     "inception_3a": (256, 28, 28), "inception_3b": (480, 28, 28), "pool3": (480, 14, 14),
     "inception_4a": (512, 14, 14), "inception_4b": (512, 14, 14), "inception_4c": (512, 14, 14),
-    "inception_4d": (528, 14, 14), "inception_4e": (832, 14, 14), "pool4": (832, 7, 7),
-    "inception_5a": (832, 7, 7), "inception_5b": (1024, 7, 7),
-    "pool5": (1024, 1, 1), "dropout": (1024,), "linear": (1000,),
+    "inception_4d": (528, 14, 14), "inception_4e": (832, 14, 14), "pool4": (832, 7, 7), "inception_5a": (832, 7, 7),
+    "inception_5b": (1024, 7, 7), "pool5": (1024, 1, 1), "dropout": (1024,), "linear": (1000,),
 }  # fmt: skip
 
 PUBLISHED = Published(
-    source="table 1",
-    rows={name: PublishedRow(size) for name, size in SIZES.items()},
-    macs=1_500_000_000,
+    source="table 1", rows={name: PublishedRow(size) for name, size in SIZES.items()}, macs=1_500_000_000,
     results=(
         Result("ImageNet top-5 error, 1 crop", 10.07, "table 3"),
         Result("ImageNet top-5 error, 10 crops", 9.15, "table 3"),
@@ -240,7 +237,7 @@ PUBLISHED = Published(
         Ratio("alexnet", 10, "the notes'", (60_000_000, 6_000_000), ""),
         Ratio("alexnet", 12, "its paper's", (60_000_000, 5_000_000), "section 1; numbers of arXiv:1512.00567"),
     ),
-)
+)  # fmt: skip
 
 VARIANTS = {
     "googlenet": Variant(

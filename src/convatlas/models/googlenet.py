@@ -213,8 +213,7 @@ def initialise(network: nn.Module) -> None:
 PAPER = Paper(
     "Going Deeper with Convolutions",
     "Christian Szegedy, Wei Liu, Yangqing Jia, Pierre Sermanet, Scott Reed, Dragomir Anguelov, Dumitru Erhan, "
-    "Vincent Vanhoucke, Andrew Rabinovich",
-    "CVPR 2015", 2014, "arXiv:1409.4842",
+    "Vincent Vanhoucke, Andrew Rabinovich", "CVPR 2015", 2014, "arXiv:1409.4842",
 )  # fmt: skip
 
 SIZES = {

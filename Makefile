@@ -4,7 +4,7 @@ PYTHON ?= python3
 export NO_MKDOCS_2_WARNING := 1
 BIN := .venv/bin
 
-.PHONY: demo test test-quick test-full check bench docs figures clean
+.PHONY: demo test test-quick test-full check bench costs docs figures clean
 
 demo: .venv/core
 	$(BIN)/python examples/demo.py
@@ -33,6 +33,10 @@ bench: .venv/dev
 	$(BIN)/python benchmarks/import_time.py --json docs/speed/import_time.json
 	$(BIN)/python benchmarks/build.py --json docs/speed/build.json
 	$(BIN)/python benchmarks/eager.py --json docs/speed/eager.json
+
+# What convatlas list and compare print.
+costs: .venv/dev
+	$(BIN)/python -c 'from convatlas.costs import write_costs; write_costs()'
 
 figures: .venv/dev
 	$(BIN)/python benchmarks/figures.py

@@ -1,6 +1,7 @@
 """Networks and what is measured of them, as `import convatlas` gives it."""
 
 import pytest
+import torch
 from torch import nn
 
 import convatlas
@@ -36,6 +37,19 @@ def test_a_module_from_elsewhere_needs_a_size():
     with pytest.raises(UsageError, match=r"for this Sequential\. Do: give input_size=\(C, H, W\)"):
         convatlas.summarize(nn.Sequential(nn.Conv2d(1, 1, 3)))
     assert convatlas.summarize(nn.Sequential(nn.Conv2d(1, 1, 3)), (1, 5, 5)).params == 10
+
+
+def test_a_module_that_takes_more_than_an_image_and_rows_within_rows():
+    class Scaled(nn.Sequential):
+        def forward(self, images, scale):
+            return super().forward(images * scale)
+
+    model = Scaled(nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU()), nn.Flatten())
+    with pytest.raises(UsageError, match=r"Do: give them in Python, as in summarize\(model, example=\(images, "):
+        convatlas.summarize(model, (1, 5, 5))
+    summary = convatlas.summarize(model, example=(torch.zeros(1, 1, 5, 5), torch.ones(1)), depth=2)
+    assert [row.name for row in summary.rows] == ["mul", "0.0", "0.1", "1"]
+    assert summary.macs == 2 * 9 * 9
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from typing import Any
 
 import convatlas.atlas
 from convatlas.analysis.summary import Row, Summary
+from convatlas.analysis.units import short
 from convatlas.atlas import venue_and_year
-from convatlas.cli.output import short
 from convatlas.costs import cost
 from convatlas.models import get_variant, list_models
 from convatlas.models.variant import Paper, Published, Variant

@@ -1,6 +1,7 @@
 """Where a network's record and what is measured of it meet."""
 
 import re
+from collections.abc import Sequence
 
 from torch import nn
 
@@ -12,18 +13,28 @@ from convatlas.models.network import Network
 from convatlas.models.variant import Paper
 
 
-def summarize(model: nn.Module, input_size: tuple[int, int, int] | None = None) -> Summary:
-    """Summarise a network whose children are applied one after the other: sizes, parameters, multiply-adds.
+def summarize(
+    model: nn.Module,
+    input_size: tuple[int, int, int] | None = None,
+    *,
+    depth: int = 1,
+    example: Sequence[object] | None = None,
+) -> Summary:
+    """Summarise a network or any other module: sizes, parameters, multiply-adds, activations, receptive fields.
 
     Args:
         model: on any device; neither its parameters nor its mode change.
         input_size: (C, H, W) of an image; by default what the paper of a network of the atlas has, with the channels
             that this one takes.
+        depth: 1 for the module's children, 2 for theirs, and so on.
+        example: what `forward` takes, if that is not one batch of images alone; the batch of images comes first.
 
     Raises:
-        UsageError: if the network does not take images of that size, or none is given and it is not of the atlas.
+        UsageError: if the module does not take that, no size is given and it is not of the atlas, or the depth is
+            below 1.
     """
-    return summarize_at(model, input_size or _paper_size(model))
+    size = input_size if input_size is not None or example is not None else _paper_size(model)
+    return summarize_at(model, size, depth=depth, example=example)
 
 
 def measured(name: str) -> Summary:

@@ -1,12 +1,11 @@
 """Where the records of several networks meet what they cost: `compare`."""
 
-from dataclasses import astuple
-
-from convatlas.analysis.compare import Comparison, Entry, Quoted
+from convatlas.analysis.compare import Comparison, Entry, Quote, millions
 from convatlas.analysis.published import published_error
 from convatlas.costs import cost
 from convatlas.errors import UsageError
 from convatlas.models import get_variant, list_models
+from convatlas.models.variant import Ratio
 
 
 def compare(*names: str) -> Comparison:
@@ -47,8 +46,14 @@ def entry(name: str) -> Entry:
         min_size=variant.min_size,
         printed_params=None if published is None else published.params,
         errors=tuple(published_error(result.measure, result.error, result.source) for result in results),
-        quoted=tuple(Quoted(*astuple(ratio)) for ratio in ratios),
+        quoted=tuple(Quote(ratio.than, _in_words(ratio)) for ratio in ratios),
     )
+
+
+def _in_words(ratio: Ratio) -> str:
+    numbers = " / ".join(map(millions, ratio.numbers))
+    source = f" ({ratio.source})" if ratio.source else ""
+    return f"{ratio.who} {ratio.times}x holds against the rounded {numbers}{source}"
 
 
 def all_entries() -> tuple[Entry, ...]:

@@ -1,6 +1,6 @@
-"""What every network costs, kept in `costs.json`, since measuring them all takes a quarter minute.
+"""What every network costs, kept in `costs.json`.
 
-`python -m convatlas.costs` measures them and writes the file; a test compares the two.
+`make costs` measures them and writes the file; a test compares the two.
 """
 
 import json
@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from convatlas.analysis.depth import depth
 from convatlas.analysis.liveness import kept
+from convatlas.analysis.summary import summary_of
 from convatlas.analysis.trace import trace
-from convatlas.atlas import summarize
 from convatlas.models import create_model, get_variant, list_models
 
 _FILE = "costs.json"
@@ -51,16 +51,12 @@ def kept_costs() -> dict[str, Cost]:
 def measured_cost(name: str) -> Cost:
     """The cost of a network, measured."""
     network = create_model(name, device="meta")
-    summary, traced = summarize(network), trace(network, get_variant(name).input_size)
-    bytes_kept = kept(network, traced)
+    traced = trace(network, get_variant(name).input_size)
+    summary, bytes_kept = summary_of(network, traced), kept(network, traced)
     return Cost(summary.params, summary.macs, depth(traced), bytes_kept.activations, bytes_kept.memory)
 
 
-def write_costs(path: Path) -> None:
+def write_costs() -> None:
     """Measure every network and write the file."""
     lines = [f"  {json.dumps(name)}: {json.dumps(measured_cost(name)._asdict())}" for name in list_models()]
-    path.write_text("{\n" + ",\n".join(lines) + "\n}\n", "utf-8")
-
-
-if __name__ == "__main__":
-    write_costs(Path(__file__).with_name(_FILE))
+    Path(__file__).with_name(_FILE).write_text("{\n" + ",\n".join(lines) + "\n}\n", "utf-8")

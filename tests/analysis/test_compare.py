@@ -3,8 +3,9 @@
 import pytest
 
 import convatlas
-from convatlas.analysis.compare import Comparison, Entry, in_words, short, size, times
+from convatlas.analysis.compare import Comparison, Entry, in_words, times
 from convatlas.analysis.published import nearest_to_one_crop, published_error
+from convatlas.analysis.units import short, size
 from convatlas.comparison import all_entries, entry
 from convatlas.errors import UsageError
 from convatlas.models import VARIANTS

@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 import pytest
 import typer.main
 
+from convatlas.analysis.units import short, size
 from convatlas.cli.atlas import _verdict
 from convatlas.cli.main import app
-from convatlas.cli.output import short, size_text
 from convatlas.costs import cost, kept_costs, measured_cost
 from convatlas.models import VARIANTS, list_models
 from tests.cli.harness import done, leaves, process, refused
@@ -82,9 +82,7 @@ def test_show_goes_deeper_and_at_another_size(capsys):
         shown["memory"]["training"] > shown["memory"]["inference"] > shown["memory"]["weights"] >= 4 * shown["params"]
     )
     text = done(capsys, "show", "resnet18", "--batch", "8").out
-    assert re.search(
-        r"^A batch of 8 takes [\d.]+ [GM]iB at inference and [\d.]+ [GM]iB in training", text, re.MULTILINE
-    )
+    assert re.search(r"^A batch of 8 takes [\d.]+ [GM]B at inference and [\d.]+ [GM]B in training", text, re.MULTILINE)
     # The paper's numbers are for the paper's size.
     assert "verdict" in text
     assert "verdict" not in done(capsys, "show", "resnet18", "--input-size", "3x64x64").out
@@ -118,10 +116,10 @@ def test_wrong_sizes_and_forms_are_refused(capsys):
 
 @pytest.mark.parametrize(
     ("count", "text"),
-    [(0, "0 B"), (1023, "1023 B"), (1024, "1.00 KiB"), (157_351_936, "150 MiB"), (3 * 2**30, "3.00 GiB")],
+    [(0, "0 bytes"), (999, "999 bytes"), (1024, "1.02 kB"), (157_351_936, "157 MB"), (3 * 10**9, "3.00 GB")],
 )
-def test_sizes_have_binary_units(count, text):
-    assert size_text(count) == text
+def test_sizes_have_decimal_units(count, text):
+    assert size(count) == text
 
 
 def test_text_in_a_pipe_is_plain():
@@ -135,13 +133,13 @@ def test_text_in_a_pipe_is_plain():
 
 def test_every_networks_cost_is_kept():
     # The rest of the proof is below: that each is what is measured.
-    assert list(kept_costs()) == list_models(), "run python -m convatlas.costs"
+    assert list(kept_costs()) == list_models(), "run make costs"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_cost_that_is_kept_is_what_is_measured(name):
-    assert kept_costs()[name] == measured_cost(name), "run python -m convatlas.costs"
+    assert kept_costs()[name] == measured_cost(name), "run make costs"
 
 
 def test_a_network_whose_cost_is_not_kept_is_measured(monkeypatch):

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from convatlas.analysis.published import PublishedError, nearest_to_one_crop
+from convatlas.analysis.units import size
 
 # What is nearer to one than this is told in percent.
 _NEARLY_ONE = 1.05
@@ -26,23 +27,11 @@ _COSTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Quoted:
-    """A ratio of parameters to another network's that is often quoted.
-
-    Attributes:
-        than: the other network, which has more.
-        times: how many times fewer.
-        who: says so, as in "the notes'".
-        numbers: the rounded ones behind it, the other network's first.
-        source: where it stands; empty for what everybody says.
-    """
+class Quote(NamedTuple):
+    """A ratio of parameters to another network's that is often quoted."""
 
     than: str
-    times: int
-    who: str
-    numbers: tuple[int, int]
-    source: str
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +66,7 @@ class Entry:
     min_size: int
     printed_params: int | None = None
     errors: tuple[PublishedError, ...] = ()
-    quoted: tuple[Quoted, ...] = ()
+    quoted: tuple[Quote, ...] = ()
 
     def error(self, data: str, top: int) -> PublishedError | None:
         """The published error on a data set that is nearest to one network looking once; None without any."""
@@ -85,7 +74,8 @@ class Entry:
 
     def as_json(self) -> dict[str, Any]:
         """The entry as JSON values."""
-        return asdict(self) | {"input_size": list(self.input_size)}
+        quoted = [quote._asdict() for quote in self.quoted]
+        return asdict(self) | {"input_size": list(self.input_size), "quoted": quoted}
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,38 +140,21 @@ def times(mine: int, theirs: int, less: str = "fewer") -> str:
     return f"{ratio:.1f} times {word}" if ratio < 9.95 else f"{ratio:,.0f} times {word}"
 
 
-def size(number: int) -> str:
-    """Bytes with three digits and a decimal unit, as in "39.6 MB"."""
-    return f"{short(number)}B" if number >= 999.5 else f"{number} bytes"
-
-
-def short(number: int) -> str:
-    """A number with three digits and a unit, as in "61.0 M"."""
-    for one, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= 0.9995 * one:
-            share = number / one
-            return f"{share:.{2 if share < 9.995 else 1 if share < 99.95 else 0}f} {unit}"
-    return str(number)
-
-
 def _rounded(one: Entry, other: Entry) -> list[str]:
     """What is quoted or follows from the papers' rounded numbers, where it is not what is counted."""
     said = []
     for few, many in ((one, other), (other, one)):
-        for quoted in few.quoted:
-            if quoted.than == many.name:
-                numbers = " / ".join(map(_millions, quoted.numbers))
-                source = f" ({quoted.source})" if quoted.source else ""
-                said.append(f"{quoted.who} {quoted.times}x holds against the rounded {numbers}{source}")
+        said += [quote.words for quote in few.quoted if quote.than == many.name]
     if one.printed_params is not None and other.printed_params is not None:
         printed = times(one.printed_params, other.printed_params)
         if printed != times(one.params, other.params) and one.printed_params != other.printed_params:
-            numbers = f"{_millions(one.printed_params)} against {_millions(other.printed_params)}"
+            numbers = f"{millions(one.printed_params)} against {millions(other.printed_params)}"
             said.append(f"the papers' rounded numbers make it {printed} ({numbers})")
     return said
 
 
-def _millions(number: int) -> str:
+def millions(number: int) -> str:
+    """A number that is printed in millions, as in "60 M"."""
     return f"{number / 1e6:g} M"
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
 
 from convatlas.analysis.liveness import kept
-from convatlas.analysis.trace import Trace
+from convatlas.analysis.trace import Trace, in_mode
 from convatlas.errors import UsageError
 
 
@@ -97,7 +97,6 @@ def _saved(model: nn.Module, size: tuple[int, ...]) -> dict[str, int]:
 @contextmanager
 def _training(model: nn.Module, current: list[str]) -> Iterator[None]:
     """The module in training mode, with the name of the child that runs in `current`."""
-    modes = {module: module.training for module in model.modules()}
 
     def enter(name: str) -> None:
         current[0] = name
@@ -107,13 +106,11 @@ def _training(model: nn.Module, current: list[str]) -> Iterator[None]:
         for name, child in model.named_children()
     ]
     try:
-        model.train()
-        yield
+        with in_mode(model, training=True):
+            yield
     finally:
         for handle in handles:
             handle.remove()
-        for module, mode in modes.items():
-            module.training = mode
 
 
 def _storage(tensor: Tensor) -> object:

@@ -97,7 +97,7 @@ def trace(
         except TypeError as error:
             raise UsageError(
                 f"forward of {type(model).__name__} takes other arguments ({_reason(error)})",
-                do="give them in Python: summarize(model, example=(images, ...))",
+                do="give them in Python, as in summarize(model, example=(images, ...))",
             ) from error
         except (RuntimeError, ValueError, IndexError) as error:
             raise UsageError(
@@ -191,7 +191,6 @@ class _Recorder(TorchFunctionMode):
 @contextmanager
 def _hooked(model: nn.Module, recorder: _Recorder) -> Iterator[None]:
     """Let a recorder know which module runs; the module is in evaluation mode meanwhile, and afterwards as it was."""
-    modes = {module: module.training for module in model.modules()}
     handles = []
     for name, module in model.named_modules():
         known, leaf = is_known(module), not list(module.children())
@@ -223,11 +222,21 @@ def _hooked(model: nn.Module, recorder: _Recorder) -> Iterator[None]:
 
         handles += [module.register_forward_pre_hook(before), module.register_forward_hook(after)]
     try:
-        model.eval()
-        yield
+        with in_mode(model, training=False):
+            yield
     finally:
         for handle in handles:
             handle.remove()
+
+
+@contextmanager
+def in_mode(model: nn.Module, *, training: bool) -> Iterator[None]:
+    """A module in training or evaluation mode; afterwards each part of it is in the mode that it was in."""
+    modes = {module: module.training for module in model.modules()}
+    try:
+        model.train(training)
+        yield
+    finally:
         for module, mode in modes.items():
             module.training = mode
 

@@ -6,8 +6,9 @@ from typing import Any
 
 from convatlas.analysis.memory import Memory
 from convatlas.analysis.summary import Row, Summary
+from convatlas.analysis.units import size
 from convatlas.atlas import venue_and_year
-from convatlas.cli.output import percent_of, size_text
+from convatlas.cli.output import percent_of
 from convatlas.cli.sheet import Sheet, Table
 from convatlas.costs import cost
 from convatlas.models import get_variant
@@ -79,6 +80,7 @@ def sheet(name: str, summary: Summary, needed: Memory | None, *, narrow: bool) -
     parts += [] if needed is None else _memory(needed)
     if variant.published is not None and summary.input_size == variant.input_size:
         parts += _published(summary, variant.published)
+    parts += [""] * bool(variant.deviations)
     parts += [f"[{deviation.tag}] {deviation.text}" for deviation in variant.deviations]
     return Sheet(f"{name}: {variant.summary}", parts)
 
@@ -92,7 +94,7 @@ def _costs(summary: Summary, narrow: bool) -> Table:
         "MACs": (lambda row: _counted(row.macs, row), f"{summary.macs:,}"),
         "share": (lambda row: percent_of(row.macs, summary.macs), ""),
         "other operations": (lambda row: _counted(row.operations, row), f"{summary.operations:,}"),
-        "activations": (lambda row: size_text(row.activation_bytes), size_text(summary.activation_bytes)),
+        "activations": (lambda row: size(row.activation_bytes), size(summary.activation_bytes)),
         "sees": (
             lambda row: "-" if row.receptive_field is None else f"{row.receptive_field}x{row.receptive_field}",
             "",
@@ -114,10 +116,10 @@ def _counted(number: int, row: Row) -> str:
 
 def _memory(needed: Memory) -> list[str | Table]:
     """What a batch takes, and the rows that take the most of it."""
-    rows = [(name, size_text(size), percent_of(size, needed.training)) for name, size in needed.biggest[:_BIGGEST]]
+    rows = [(name, size(count), percent_of(count, needed.training)) for name, count in needed.biggest[:_BIGGEST]]
     text = (
-        f"A batch of {needed.batch} takes {size_text(needed.inference)} at inference and {size_text(needed.training)} "
-        f"in training with SGD and momentum; {size_text(needed.weights)} of each are the weights. In training most is "
+        f"A batch of {needed.batch} takes {size(needed.inference)} at inference and {size(needed.training)} "
+        f"in training with SGD and momentum; {size(needed.weights)} of each are the weights. In training most is "
         "kept for"
     )
     return [

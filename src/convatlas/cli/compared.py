@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from convatlas.analysis.compare import Comparison, Entry, size
-from convatlas.cli.output import percent, print_line, print_table, print_text, short, terminal_width
+from convatlas.analysis.compare import Comparison, Entry
+from convatlas.analysis.units import short, size
+from convatlas.cli.output import percent, print_line, print_table, print_text, terminal_width
 from convatlas.serve.compare import RunComparison, RunFacts
 from convatlas.serve.paired import Paired
 

@@ -7,9 +7,10 @@ import typer
 from convatlas.analysis.memory import memory
 from convatlas.analysis.summary import summary_of
 from convatlas.analysis.trace import trace
+from convatlas.analysis.units import short
 from convatlas.cli.atlas import listed, sheet, shown
 from convatlas.cli.options import Json, image_size, size_of
-from convatlas.cli.output import note, print_json, print_line, print_table, short, terminal_width
+from convatlas.cli.output import note, print_json, print_line, print_table, terminal_width
 from convatlas.errors import UsageError, nearest
 from convatlas.models import VARIANTS, create_model, get_variant, list_models
 

@@ -78,24 +78,6 @@ def note(text: str) -> None:
         sys.stderr.flush()
 
 
-def short(number: int) -> str:
-    """A number with three digits and a unit, like "60.0 k"."""
-    for size, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
-        if number >= 0.9995 * size:
-            share = number / size
-            return f"{share:.{2 if share < 9.995 else 1 if share < 99.95 else 0}f} {unit}"
-    return str(number)
-
-
-def size_text(count: int) -> str:
-    """A number of bytes with three digits and a binary unit, like "1.50 MiB"."""
-    for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
-        if count >= size:
-            share = count / size
-            return f"{share:.{2 if share < 9.995 else 1 if share < 99.95 else 0}f} {unit}"
-    return f"{count} B"
-
-
 def percent_of(part: int, whole: int) -> str:
     """A share in percent with one decimal; nothing of nothing."""
     return f"{100 * part / whole:.1f} %" if whole else ""

@@ -36,7 +36,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A title, and paragraphs and tables under it."""
+    """A title, and paragraphs and tables under it; an empty paragraph is space between lines of text."""
 
     title: str
     parts: Sequence[str | Table]
@@ -46,6 +46,8 @@ class Sheet:
         print_text(self.title)
         before: str | Table = self.title
         for part in self.parts:
+            if not part and isinstance(before, Table):
+                continue
             if isinstance(part, Table) or isinstance(before, Table):
                 print_line()
             if isinstance(part, Table):
@@ -56,12 +58,14 @@ class Sheet:
 
     def markdown(self) -> str:
         """As Markdown."""
-        parts = [_markdown_table(part) if isinstance(part, Table) else _markdown(part) for part in self.parts]
+        parts = [_markdown_table(part) if isinstance(part, Table) else _markdown(part) for part in self.parts if part]
         return "\n\n".join([f"# {_markdown(self.title)}", *parts])
 
     def html(self) -> str:
         """As a page that needs nothing else."""
-        parts = [_html_table(part) if isinstance(part, Table) else f"<p>{escape(part)}</p>" for part in self.parts]
+        parts = [
+            _html_table(part) if isinstance(part, Table) else f"<p>{escape(part)}</p>" for part in self.parts if part
+        ]
         head = f'<meta charset="utf-8"><title>{escape(self.title)}</title><style>\n{_STYLE}\n</style>'
         body = "\n".join([f"<h1>{escape(self.title)}</h1>", *parts])
         return f'<!doctype html>\n<html lang="en">\n<head>{head}</head>\n<body>\n{body}\n</body>\n</html>'

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convatlas.analysis.compare import Comparison, Entry, short, size
+from convatlas.analysis.compare import Comparison, Entry
+from convatlas.analysis.units import short, size
 from convatlas.durable import write_durably
 from convatlas.errors import StorageError, UsageError
 from convatlas.report.canvas import LIGHT, Theme, style, svg

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from convatlas import models
+from convatlas.models.network import Network
 from convatlas.weights.fit import Sizes, empty, listed, off_path
 
 
@@ -49,16 +50,19 @@ def adapted(
     return changed
 
 
-def complete(name: str, tensors: Mapping[str, Tensor], sizes: Sizes, place: object) -> Mapping[str, Tensor]:
+def complete(
+    name: str, tensors: Mapping[str, Tensor], sizes: Sizes, network: Network, place: object
+) -> Mapping[str, Tensor]:
     """Weights with those heads made anew that only training uses and that the file lacks; said aloud as in `adapted`.
 
     Args:
         name: of the network.
         tensors: its weights, by our names.
         sizes: what they are for.
+        network: of these sizes.
         place: where they are from, for the warning.
     """
-    missing = sorted(off_path(empty(name)) - set(tensors))
+    missing = sorted(off_path(network) - set(tensors))
     if not missing:
         return tensors
     parts = sorted({key.split(".")[0] for key in missing})

@@ -65,7 +65,7 @@ def import_weights(file: Path, name: str, out: Path, *, library: Library | None 
         )
     peer = fits[library] if library is not None else peer
     sizes = sizes_of(name, tensors, network)
-    description = fitting(name, tensors, sizes, network, file).description
+    network = fitting(name, tensors, sizes, network, file)
     meaning = peer.meaning()
     if sizes.in_channels != meaning.preprocess["channels"]:
         raise UsageError(
@@ -83,8 +83,9 @@ def import_weights(file: Path, name: str, out: Path, *, library: Library | None 
         notes.append(f"{file} does not say what its {sizes.num_classes} classes are; they are called by their numbers")
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", AdaptedWeightsWarning)
-        whole = complete(name, tensors, sizes, file)
+        whole = complete(name, tensors, sizes, network, file)
     notes += [str(warning.message) for warning in said]
+    description = network.description
     described = None if description is None else description.card()
     card = Card(step=0, epoch=0, network=described, classes=classes, preprocess=meaning.preprocess, metrics={})
     write_checkpoint(out, {WEIGHTS: whole}, card)

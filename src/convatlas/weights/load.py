@@ -70,7 +70,7 @@ def create_model(
     # On "meta" nothing is initialised; the tensors take the parameters' places.
     network = found.network if wanted == found.sizes else empty(name, wanted)
     tensors = adapted(name, found.tensors, found.sizes, wanted, weights)
-    place(network, complete(name, tensors, wanted, weights))
+    place(network, complete(name, tensors, wanted, network, weights))
     return network.to(device)
 
 

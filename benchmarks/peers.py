@@ -62,13 +62,18 @@ def timed(call: Callable[[], object]) -> float:
 def in_turn(ours: Callable[[], object], peer: Callable[[], object], repeats: int) -> Pair:
     """Time two calls beside each other, each first every other time, after one run of each that does not count."""
     ours(), peer()
+    return measured_in_turn(lambda: timed(ours), lambda: timed(peer), repeats)
+
+
+def measured_in_turn(ours: Callable[[], float], peer: Callable[[], float], repeats: int) -> Pair:
+    """As `in_turn`, of two calls that measure themselves and give the seconds."""
     pairs = []
     for repeat in range(repeats):
         if repeat % 2:
-            theirs = timed(peer)
-            pairs.append((timed(ours), theirs))
+            theirs = peer()
+            pairs.append((ours(), theirs))
         else:
-            pairs.append((timed(ours), timed(peer)))
+            pairs.append((ours(), peer()))
     first, second = zip(*pairs, strict=True)
     return Pair(statistics.median(first), statistics.median(second), statistics.median(p / o for o, p in pairs))
 

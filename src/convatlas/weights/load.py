@@ -71,7 +71,8 @@ def create_model(
     network = found.network if wanted == found.sizes else empty(name, wanted)
     tensors = adapted(name, found.tensors, found.sizes, wanted, weights)
     place(network, complete(name, tensors, wanted, network, weights))
-    return network.to(device)
+    # What was read lies in the computer's memory; to walk over it all once more takes a tenth of the whole.
+    return network if torch.device(device).type == "cpu" else network.to(device)
 
 
 def find_weights(name: str, weights: str | Path) -> Found:

@@ -44,8 +44,10 @@ def in_our_names(
     """
     weights = unwrapped(weights)
     needed, spare = set(network.state_dict()), off_path(network)
-    candidates = [(dict(weights), None), *((peer.to_ours(weights), peer) for peer in peers(name))]
-    for tensors, peer in candidates:
+    candidates: list[tuple[dict[str, Tensor], Peer | None]] = []
+    for peer in (None, *peers(name)):
+        tensors = dict(weights if peer is None else peer.to_ours(weights))
+        candidates.append((tensors, peer))
         if needed - spare <= set(tensors) <= needed and (peer is None or set(tensors) != set(weights)):
             return tensors, peer
     owner = next(_owners(name, weights), None)

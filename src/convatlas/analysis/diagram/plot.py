@@ -1,0 +1,92 @@
+"""A drawing as PDF or PNG."""
+
+import io
+from typing import Any, Literal
+
+from convatlas.analysis.diagram.scene import Line, Polygon, Rect, Scene, Shape, Text, arrow_head, rounded, shaft
+from convatlas.analysis.diagram.svg import FONTS
+
+_DOTS_PER_INCH = 200
+_POINTS_PER_INCH = 72
+
+
+def to_file(scene: Scene, kind: Literal["pdf", "png"]) -> bytes:
+    """The bytes of a PDF, whose text is text and brings its fonts, or of a PNG of 200 dots an inch."""
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    settings: Any = {"font.family": _installed_fonts(), "pdf.fonttype": 42, "axes.unicode_minus": False}
+    with matplotlib.rc_context(settings):
+        figure = Figure(figsize=(scene.width / _POINTS_PER_INCH, scene.height / _POINTS_PER_INCH))
+        FigureCanvasAgg(figure)
+        figure.patch.set_facecolor(scene.ground)
+        axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+        axes.set_xlim(0, scene.width)
+        axes.set_ylim(scene.height, 0)
+        axes.set_axis_off()
+        for order, shape in enumerate(scene.shapes):
+            _draw(axes, shape, order)
+        file = io.BytesIO()
+        # Equal runs give equal files.
+        about = {"CreationDate": None, "Title": scene.title} if kind == "pdf" else {"Software": None}
+        figure.savefig(file, format=kind, dpi=_DOTS_PER_INCH, facecolor=scene.ground, metadata=about)
+    return file.getvalue()
+
+
+def _draw(axes: Any, shape: Shape, order: int) -> None:
+    from matplotlib import patches
+
+    match shape:
+        case Rect():
+            style = {"facecolor": shape.fill, "edgecolor": shape.stroke, "linewidth": shape.line, "zorder": order}
+            x, y, width, height = shape.x, shape.y, shape.width, shape.height
+            radius = min(shape.radius, width / 2, height / 2)
+            if radius:
+                box = patches.BoxStyle("Round", pad=0, rounding_size=radius)
+                axes.add_patch(patches.FancyBboxPatch((x, y), width, height, boxstyle=box, **style))
+            else:
+                axes.add_patch(patches.Rectangle((x, y), width, height, **style))
+        case Polygon():
+            axes.add_patch(_polygon(shape.points, shape.fill, shape.stroke, 0.8, order))
+        case Line():
+            axes.add_patch(_path(shape, order))
+            if shape.arrow:
+                axes.add_patch(_polygon(arrow_head(shape.points), shape.stroke, "none", 0, order))
+        case Text():
+            side = {"start": "left", "middle": "center", "end": "right"}[shape.anchor]
+            axes.text(
+                *(shape.x, shape.y, shape.text.replace("$", r"\$")),
+                fontsize=shape.size,
+                fontweight="bold" if shape.bold else "normal",
+                color=shape.fill,
+                horizontalalignment=side,
+                verticalalignment="baseline",
+                zorder=order,
+            )
+
+
+def _polygon(points: tuple[tuple[float, float], ...], fill: str, stroke: str, line: float, order: int) -> Any:
+    from matplotlib import patches
+
+    return patches.Polygon(points, closed=True, facecolor=fill, edgecolor=stroke, linewidth=line, zorder=order)
+
+
+def _path(line: Line, order: int) -> Any:
+    from matplotlib import patches
+    from matplotlib.path import Path
+
+    codes = {"M": [Path.MOVETO], "L": [Path.LINETO], "Q": [Path.CURVE3, Path.CURVE3]}
+    path = rounded(shaft(line))
+    outline = Path([p for _, points in path for p in points], [code for letter, _ in path for code in codes[letter]])
+    dashes = (0, (4, 3)) if line.dashed else "solid"
+    return patches.PathPatch(
+        outline, fill=False, edgecolor=line.stroke, linewidth=line.line, linestyle=dashes, capstyle="butt", zorder=order
+    )
+
+
+def _installed_fonts() -> list[str]:
+    from matplotlib import font_manager
+
+    installed = set(font_manager.get_font_names())
+    return [font for font in FONTS if font in installed]

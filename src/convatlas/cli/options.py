@@ -29,3 +29,21 @@ def size_of(text: str) -> int:
     if match is None:
         raise UsageError(f"{text!r} is no number of parameters", do="write it like 60000, 60k, 5M or 1.5G")
     return round(float(match[1]) * _UNITS[match[2].lower()])
+
+
+def image_size(text: str, channels: int | None) -> tuple[int, int, int]:
+    """The (C, H, W) that a text like "3x224x224" means, or "224x256" or "224" where the channels are known.
+
+    Raises:
+        UsageError: for any other text, or if the channels are missing.
+    """
+    if not re.fullmatch(r"[0-9]{1,6}(x[0-9]{1,6}){0,2}", text.strip().lower()):
+        raise UsageError(f"{text!r} is no size of an image", do="write it like 3x224x224, or 224")
+    numbers = [int(number) for number in text.strip().lower().split("x")]
+    if min(numbers) < 1:
+        raise UsageError(f"the size {text!r} has a zero", do="give sizes of 1 or more")
+    if len(numbers) == 3:
+        return numbers[0], numbers[1], numbers[2]
+    if channels is None:
+        raise UsageError(f"the size {text!r} has no channels", do="write it like 3x224x224")
+    return channels, numbers[0], numbers[-1]

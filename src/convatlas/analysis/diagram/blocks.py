@@ -5,13 +5,15 @@ from typing import Literal
 
 from convatlas.analysis.diagram.boxes import Painter
 from convatlas.analysis.diagram.cards import NAME, PAD, SIZE, Card, Inset, card, input_card, inset
-from convatlas.analysis.diagram.outline import Kindred, Unit, kindreds
+from convatlas.analysis.diagram.kindred import Kindred, kindreds
+from convatlas.analysis.diagram.outline import Unit
 from convatlas.analysis.diagram.page import evenly, page
 from convatlas.analysis.diagram.scene import Line, Point, Rect, Scene, Shape, Text, moved, text_width
 from convatlas.analysis.diagram.tree import tree
 
 _WIDE = 1320.0
 _TALL = 1250.0
+_HIGH = 150.0
 _ARROW = 24.0
 _GUTTER = 26.0
 _NAME_ROOM, _SIZE_ROOM = 18.0, 18.0
@@ -67,7 +69,9 @@ def _rightwards(painter: Painter, cards: Sequence[Card]) -> tuple[list[Shape], f
                 way = (end, (turn, end[1]), (turn, gutter), (edge, gutter), (edge, axis), (x, axis))
                 shapes.append(Line(way, theme.edge, 1.4, arrow=True))
                 full = max(full, turn)
-            shapes += _framed(painter, part, x, y + _NAME_ROOM, wide, tall)
+            # Frames as high as the highest would stand empty beside a very high one.
+            high = tall if tall <= _HIGH else part.height + 2 * PAD
+            shapes += _framed(painter, part, x, axis - high / 2, wide, high)
             x += wide
             end = (x, axis)
             full = max(full, x)
@@ -149,7 +153,8 @@ def _downwards(painter: Painter, cards: Sequence[Card], insets: Sequence[Inset])
             y += _ARROW
         x += names + wide + sizes + _GUTTER
     x += 4
-    for members in evenly([part.height + _APART for part in insets], max(height, *(i.height for i in insets)) + _APART):
+    room = max([height, *(part.height for part in insets)]) + _APART
+    for members in evenly([part.height + _APART for part in insets], room):
         y, wide = 0.0, max(insets[i].width for i in members)
         for i in members:
             shapes += _inset_at(painter, insets[i], x, y, insets[i].height)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from convatlas.analysis.diagram.boxes import SMALL, TEXT, Box, Painter, badge, step_box
 from convatlas.analysis.diagram.flow import Block, place
 from convatlas.analysis.diagram.graph import Parts, Step
+from convatlas.analysis.diagram.kindred import Kindred, widths
 from convatlas.analysis.diagram.labels import size_text
-from convatlas.analysis.diagram.outline import Entry, Kindred, Row, widths
+from convatlas.analysis.diagram.outline import Entry, Row
 from convatlas.analysis.diagram.scene import Line, Rect, Shape, Text, moved, text_width, wrapped
 from convatlas.analysis.diagram.theme import KINDS
 

@@ -48,10 +48,7 @@ class Figure:
             if folder.is_dir() is (folder is path):
                 what = "is a folder" if folder is path else "is no folder"
                 raise StorageError(f"{folder} {what}", do="name a file in a folder that exists")
-        if suffix == ".svg":
-            data = self.svg().encode()
-        else:
-            data = to_file(self.scene, "pdf" if suffix == ".pdf" else "png")
+        data = self.svg().encode() if suffix == ".svg" else to_file(self.scene, "pdf" if suffix == ".pdf" else "png")
         write_durably(path, data)
 
 

@@ -70,7 +70,7 @@ def decompose(
     end = last.pop()
     used = _leading_to(end, before)
     before = {index: reads for index, reads in before.items() if index in used}
-    after: dict[int, list[int]] = {SOURCE: []} | {index: [] for index in before}
+    after: dict[int, list[int]] = {index: [] for index in (SOURCE, *before)}
     for index, reads in before.items():
         for read in reads:
             after[read].append(index)

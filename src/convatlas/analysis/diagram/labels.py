@@ -74,7 +74,8 @@ _JOINS = {"cat": "concatenate", "add": "add", "mul": "scale", "sub": "−", "div
 _HIDDEN = frozenset({
     "Identity", "Flatten", "flatten", "Unflatten", "view", "reshape", "unsqueeze", "squeeze", "contiguous", "unflatten",
     "ZeroPad2d", "ConstantPad2d", "ReflectionPad2d", "ReplicationPad2d", "pad", "clone", "detach", "to", "float",
-    "Dropout", "Dropout2d", "Dropout1d", "AlphaDropout", "dropout", "StochasticDepth", "DropPath", "expand", "expand_as",
+    "Dropout", "Dropout2d", "Dropout1d", "AlphaDropout", "dropout", "StochasticDepth", "DropPath", "expand",
+    "expand_as",
 })  # fmt: skip
 DROPOUTS = frozenset({"Dropout", "Dropout1d", "Dropout2d", "AlphaDropout", "dropout"})
 

@@ -3,20 +3,25 @@
 import io
 from typing import Any, Literal
 
+from convatlas.analysis.diagram.fonts import fonts_for
 from convatlas.analysis.diagram.scene import Line, Polygon, Rect, Scene, Shape, Text, arrow_head, rounded, shaft
-from convatlas.analysis.diagram.svg import FONTS
 
 _DOTS_PER_INCH = 200
 _POINTS_PER_INCH = 72
 
 
 def to_file(scene: Scene, kind: Literal["pdf", "png"]) -> bytes:
-    """The bytes of a PDF, whose text is text and brings its fonts, or of a PNG of 200 dots an inch."""
+    """The bytes of a PDF, whose text is text and brings its fonts, or of a PNG of 200 dots an inch.
+
+    Raises:
+        UsageError: if no installed font has a letter of the text.
+    """
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    settings: Any = {"font.family": _installed_fonts(), "pdf.fonttype": 42, "axes.unicode_minus": False}
+    letters = {letter for shape in scene.shapes if isinstance(shape, Text) for letter in shape.text}
+    settings: Any = {"font.family": fonts_for(letters), "pdf.fonttype": 42, "axes.unicode_minus": False}
     with matplotlib.rc_context(settings):
         figure = Figure(figsize=(scene.width / _POINTS_PER_INCH, scene.height / _POINTS_PER_INCH))
         FigureCanvasAgg(figure)
@@ -39,11 +44,11 @@ def _draw(axes: Any, shape: Shape, order: int) -> None:
 
     match shape:
         case Rect():
-            style = {"facecolor": shape.fill, "edgecolor": shape.stroke, "linewidth": shape.line, "zorder": order}
+            style: Any = {"facecolor": shape.fill, "edgecolor": shape.stroke, "linewidth": shape.line, "zorder": order}
             x, y, width, height = shape.x, shape.y, shape.width, shape.height
             radius = min(shape.radius, width / 2, height / 2)
             if radius:
-                box = patches.BoxStyle("Round", pad=0, rounding_size=radius)
+                box = f"round,pad=0,rounding_size={radius}"
                 axes.add_patch(patches.FancyBboxPatch((x, y), width, height, boxstyle=box, **style))
             else:
                 axes.add_patch(patches.Rectangle((x, y), width, height, **style))
@@ -83,10 +88,3 @@ def _path(line: Line, order: int) -> Any:
     return patches.PathPatch(
         outline, fill=False, edgecolor=line.stroke, linewidth=line.line, linestyle=dashes, capstyle="butt", zorder=order
     )
-
-
-def _installed_fonts() -> list[str]:
-    from matplotlib import font_manager
-
-    installed = set(font_manager.get_font_names())
-    return [font for font in FONTS if font in installed]

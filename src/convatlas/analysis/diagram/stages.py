@@ -10,6 +10,8 @@ from convatlas.analysis.diagram.outline import Row
 from convatlas.analysis.diagram.theme import Kind
 
 _LINES = 3
+# Kinds that get no solid of their own where they keep the size.
+_SILENT = ("normalisation", "activation", "other")
 
 
 @dataclass(slots=True)
@@ -56,13 +58,18 @@ def stages(painter: Painter) -> list[Stage]:
     found = [Stage([painter.word("input")], outline.trace.input_size, "other")]
     rows = outline.rows
     for part in _parts(painter) if rows is None else [_of_row(painter, row) for row in rows]:
-        if len(found) > 1 and found[-1].shape == part.shape:
+        if len(found) > 1 and found[-1].shape == part.shape and _is_silent(found[-1], part):
             found[-1].names += part.names
             for line in part.made_by:
                 _add(found[-1].made_by, line)
         else:
             found.append(part)
     return found
+
+
+def _is_silent(before: Stage, part: Stage) -> bool:
+    """Whether a row is drawn at the solid before it; a linear layer's vector has its own."""
+    return part.kind in _SILENT or (part.kind == before.kind != "linear")
 
 
 def _add(lines: list[str], line: str) -> None:
@@ -87,7 +94,6 @@ def _of_row(painter: Painter, row: Row) -> Stage:
     for entry in row.entries:
         if entry.step:
             kind, text = painter.label(entry.step.operations[0])
-            # A convolution's widths stand in the size.
         else:
             kind, text = "convolution", entry.units[0].kind
         kinds.append(kind)

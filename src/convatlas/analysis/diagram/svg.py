@@ -14,9 +14,12 @@ def to_svg(scene: Scene) -> str:
     """The file's text; equal scenes give equal texts."""
     width, height = _number(scene.width), _number(scene.height)
     family = ", ".join(f"'{font}'" if " " in font else font for font in FONTS)
-    lines = [
+    start = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
-        f'role="img" aria-labelledby="title" xml:lang="{scene.language}" font-family="{escape(family)}">',
+        f'role="img" aria-labelledby="title" xml:lang="{scene.language}" font-family="{escape(family)}">'
+    )
+    lines = [
+        start,
         f'<title id="title">{escape(scene.title)}</title>',
         f'<rect class="ground" width="{width}" height="{height}" fill="{scene.ground}"/>',
         *map(_element, scene.shapes),

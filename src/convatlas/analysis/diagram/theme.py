@@ -24,6 +24,8 @@ class Theme:
         edge: lines and arrows.
         fills: of the boxes, by kind of layer.
         outlines: of the boxes, by kind of layer.
+        tops: of a solid's face that the light falls on.
+        sides: of its face in the shade.
     """
 
     ground: str
@@ -35,6 +37,8 @@ class Theme:
     edge: str
     fills: Mapping[Kind, str]
     outlines: Mapping[Kind, str]
+    tops: Mapping[Kind, str]
+    sides: Mapping[Kind, str]
 
 
 # Okabe and Ito's sky blue, orange, yellow, bluish green and reddish purple; greys for what has no weights of its own.
@@ -55,14 +59,14 @@ def mixed(colour: str, ground: str, share: float) -> str:
     return "#" + "".join(f"{round(share * a + (1 - share) * b):02x}" for a, b in parts)
 
 
-def _theme(
-    ground: str, card: str, inset: str, rule: str, ink: str, muted: str, edge: str, share: float, outline: str
-) -> Theme:
-    # The weakest colour would fade first: yellow keeps more of itself, the join less.
-    shares = {"normalisation": share + 0.1, "join": share - 0.25, "other": share - 0.3}
-    fills = {kind: mixed(colour, ground, shares.get(kind, share)) for kind, colour in _OKABE_ITO.items()}
-    outlines = {kind: mixed(colour, outline, 0.72) for kind, colour in _OKABE_ITO.items()}
-    return Theme(ground, card, inset, rule, ink, muted, edge, fills, outlines)
+def _fills(ground: str, share: float, yellow: float) -> dict[Kind, str]:
+    # Yellow fades first on white, and is the first to outshine white letters; a join stays behind the layers.
+    shares: dict[Kind, float] = {"normalisation": yellow, "join": share - 0.25, "other": share - 0.3}
+    return {kind: mixed(colour, ground, shares.get(kind, share)) for kind, colour in _OKABE_ITO.items()}
+
+
+def _shaded(fills: Mapping[Kind, str], ground: str, share: float) -> dict[Kind, str]:
+    return {kind: mixed(colour, ground, share) for kind, colour in fills.items()}
 
 
 def theme_of(name: str) -> Theme:
@@ -72,7 +76,20 @@ def theme_of(name: str) -> Theme:
         UsageError: for another name.
     """
     if name == "light":
-        return _theme("#ffffff", "#f4f6f8", "#fbfcfd", "#d0d7de", "#1b1f24", "#57606a", "#57606a", 0.6, "#1b1f24")
+        fills, ink = _fills("#ffffff", 0.6, 0.7), "#1b1f24"
+        outlines, tops, sides = (
+            _shaded(_OKABE_ITO, ink, 0.72),
+            _shaded(fills, "#ffffff", 0.6),
+            _shaded(fills, ink, 0.86),
+        )
+        return Theme(
+            *("#ffffff", "#f4f6f8", "#fbfcfd", "#d0d7de", ink, "#57606a", "#57606a"), fills, outlines, tops, sides
+        )
     if name == "dark":
-        return _theme("#14171a", "#1e2328", "#191d21", "#3d444d", "#f0f3f6", "#a5afb9", "#a5afb9", 0.42, "#f0f3f6")
+        ground, ink = "#14171a", "#f0f3f6"
+        fills = _fills(ground, 0.42, 0.38)
+        outlines, tops, sides = _shaded(_OKABE_ITO, ink, 0.72), _shaded(fills, ink, 0.82), _shaded(fills, ground, 0.8)
+        return Theme(
+            *(ground, "#1e2328", "#191d21", "#3d444d", ink, "#a5afb9", "#a5afb9"), fills, outlines, tops, sides
+        )
     raise UsageError(f"there is no theme {name!r}; known are light, dark", do="give theme='light' or theme='dark'")

@@ -8,9 +8,8 @@ from typing import Literal
 from convatlas.analysis.diagram.boxes import Painter
 from convatlas.analysis.diagram.labels import size_text
 from convatlas.analysis.diagram.page import evenly, page
-from convatlas.analysis.diagram.scene import Line, Point, Polygon, Scene, Shape, Text, moved, text_width
+from convatlas.analysis.diagram.scene import Line, Point, Polygon, Scene, Shape, Text, moved, text_width, wrapped
 from convatlas.analysis.diagram.stages import Stage, stages
-from convatlas.analysis.diagram.theme import mixed
 
 _WIDE, _TALL = 1300.0, 1200.0
 _HIGHEST, _THICKEST = 150.0, 64.0
@@ -45,9 +44,10 @@ def draw_volumes(painter: Painter, title: str, direction: Literal["lr", "tb"]) -
     most = max(max(shape[0] for shape in maps), *(prod(s.shape) for s in found if len(s.shape) < 3), 1)
     scale = _Scale(_HIGHEST / sqrt(longest), min(_THICKEST / sqrt(most), 4.0))
     shapes, width, height = (_rightwards if direction == "lr" else _downwards)(painter, found, scale)
-    foot = _scale_bars(painter, scale, longest, max(shape[0] for shape in maps))
-    wide = max(width, *(text.x + text.width for text in foot if isinstance(text, Text)))
-    return page(painter, title, [*shapes, *moved(foot, 0, height + 20)], wide, height + 48)
+    foot = _scale_bars(painter, scale, longest, max(shape[0] for shape in maps), max(width, 300.0))
+    texts = [text for text in foot if isinstance(text, Text)]
+    wide, tall = max(width, *(text.x + text.width for text in texts)), max(text.y for text in texts)
+    return page(painter, title, [*shapes, *moved(foot, 0, height + 20)], wide, height + 20 + tall)
 
 
 def _solid(painter: Painter, stage: Stage, scale: _Scale) -> tuple[list[Shape], float, float]:
@@ -58,8 +58,8 @@ def _solid(painter: Painter, stage: Stage, scale: _Scale) -> tuple[list[Shape], 
     fill, line = theme.fills[stage.kind], theme.outlines[stage.kind]
     faces: list[tuple[str, tuple[Point, ...], str]] = [
         ("front", ((0, dy), (thick, dy), (thick, dy + high), (0, dy + high)), fill),
-        ("top", ((0, dy), (dx, 0), (thick + dx, 0), (thick, dy)), mixed(fill, "#ffffff", 0.6)),
-        ("side", ((thick, dy), (thick + dx, 0), (thick + dx, high), (thick, dy + high)), mixed(fill, "#000000", 0.86)),
+        ("top", ((0, dy), (dx, 0), (thick + dx, 0), (thick, dy)), theme.tops[stage.kind]),
+        ("side", ((thick, dy), (thick + dx, 0), (thick + dx, high), (thick, dy + high)), theme.sides[stage.kind]),
     ]
     solid: list[Shape] = [Polygon(points, colour, line, f"volume {role}", key) for role, points, colour in faces]
     return solid, thick + dx, high + dy
@@ -148,7 +148,7 @@ def _downwards(painter: Painter, found: Sequence[Stage], scale: _Scale) -> tuple
     return shapes, x - 34, full
 
 
-def _scale_bars(painter: Painter, scale: _Scale, pixels: int, channels: int) -> list[Shape]:
+def _scale_bars(painter: Painter, scale: _Scale, pixels: int, channels: int, width: float) -> list[Shape]:
     """How long a side of so many pixels and how thick so many channels are, and the rule."""
     theme = painter.theme
     shapes: list[Shape] = []
@@ -157,11 +157,13 @@ def _scale_bars(painter: Painter, scale: _Scale, pixels: int, channels: int) -> 
         (max(pixels // 4, 1), "pixels", scale.side * sqrt(max(pixels // 4, 1))),
         (max(channels // 4, 1), "channels", scale.channel * sqrt(max(channels // 4, 1))),
     ):
-        for points in (((x, 8.0), (x + length, 8.0)), ((x, 4.0), (x, 12.0)), ((x + length, 4.0), (x + length, 12.0))):
-            shapes.append(Line(points, theme.ink, 1.2, role="scale"))
+        ends = x, x + length
+        bar = [((ends[0], 8.0), (ends[1], 8.0)), *(((end, 4.0), (end, 12.0)) for end in ends)]
+        shapes += [Line(points, theme.ink, 1.2, role="scale") for points in bar]
         label = f"{count} {painter.word(unit)}"
         shapes.append(Text(x + length + 7, 11.5, label, SMALL, theme.ink, "start"))
         x += length + 7 + text_width(label, SMALL) + 20
     rule = "drawn to scale: height and depth by the square root of pixels, thickness by the square root of channels"
-    shapes.append(Text(0, 28, painter.word(rule), SMALL, theme.muted, "start"))
+    lines = wrapped(painter.word(rule), SMALL, width)
+    shapes += [Text(0, 28 + 12 * i, line, SMALL, theme.muted, "start") for i, line in enumerate(lines)]
     return shapes

@@ -40,7 +40,7 @@ def draw_command(
     """
     own = ":" in name
     short = name.rpartition(":")[2] if own else name
-    path = out or Path(f"{short}.svg")
+    path = out or Path(f"{short or 'network'}.svg")
     check_suffix(path)
     if own and input_size is None:
         raise UsageError(f"no size of image is known for {name}", do="give --input-size, as in 3x224x224")

@@ -40,7 +40,9 @@ def _family_with(letters: set[int]) -> str:
             continue
         if has_all:
             if font.family_name not in font_manager.get_font_names():
-                font_manager.fontManager.addfont(path)
+                # With its other weights, whose files have longer names.
+                for weight in [other for other in paths if Path(other).stem.startswith(Path(path).stem)]:
+                    font_manager.fontManager.addfont(weight)
             return str(font.family_name)
     letter = chr(min(letters))
     raise UsageError(f"no installed font has the letter {letter!r}", do="save as .svg, or install a font that has it")

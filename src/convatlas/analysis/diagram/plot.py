@@ -1,6 +1,9 @@
 """A drawing as PDF or PNG."""
 
 import io
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 from convatlas.analysis.diagram.fonts import fonts_for
@@ -22,7 +25,7 @@ def to_file(scene: Scene, kind: Literal["pdf", "png"]) -> bytes:
 
     letters = {letter for shape in scene.shapes if isinstance(shape, Text) for letter in shape.text}
     settings: Any = {"font.family": fonts_for(letters), "pdf.fonttype": 42, "axes.unicode_minus": False}
-    with matplotlib.rc_context(settings):
+    with matplotlib.rc_context(settings), _quiet("matplotlib.font_manager", "fontTools.subset"):
         figure = Figure(figsize=(scene.width / _POINTS_PER_INCH, scene.height / _POINTS_PER_INCH))
         FigureCanvasAgg(figure)
         figure.patch.set_facecolor(scene.ground)
@@ -39,6 +42,19 @@ def to_file(scene: Scene, kind: Literal["pdf", "png"]) -> bytes:
     return file.getvalue()
 
 
+@contextmanager
+def _quiet(*loggers: str) -> Iterator[None]:
+    """Keep remarks about weights and tables that a font lacks from a user who can do nothing about them."""
+    levels = {logging.getLogger(name): logging.getLogger(name).level for name in loggers}
+    for logger in levels:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in levels.items():
+            logger.setLevel(level)
+
+
 def _draw(axes: Any, shape: Shape, order: int) -> None:
     from matplotlib import patches
 
@@ -47,7 +63,9 @@ def _draw(axes: Any, shape: Shape, order: int) -> None:
             style: Any = {"facecolor": shape.fill, "edgecolor": shape.stroke, "linewidth": shape.line, "zorder": order}
             x, y, width, height = shape.x, shape.y, shape.width, shape.height
             radius = min(shape.radius, width / 2, height / 2)
-            if radius:
+            if 2 * radius == width == height:
+                axes.add_patch(patches.Ellipse((x + radius, y + radius), width, height, **style))
+            elif radius:
                 box = f"round,pad=0,rounding_size={radius}"
                 axes.add_patch(patches.FancyBboxPatch((x, y), width, height, boxstyle=box, **style))
             else:

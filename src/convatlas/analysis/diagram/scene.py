@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from pathlib import Path
 from typing import Any, TypeAlias
 
 Point: TypeAlias = tuple[float, float]
@@ -161,18 +162,18 @@ def _advance(advances: dict[str, float], letter: str, bold: bool) -> float:
     # What the font lacks is set in a font of full squares.
     font = _font(bold)
     known = ord(letter) in font.get_charmap()
-    advances[letter] = font.load_char(ord(letter), flags=1).linearHoriAdvance / 65536 / 100 if known else 1.0
+    advances[letter] = font.load_char(ord(letter)).linearHoriAdvance / 65536 / 100 if known else 1.0
     return advances[letter]
 
 
 @cache
 def _font(bold: bool) -> Any:
     """DejaVu Sans, which comes with matplotlib and is wider than Arial and its kin."""
-    from matplotlib import font_manager, ft2font
+    import matplotlib
+    from matplotlib import ft2font
 
-    font = ft2font.FT2Font(
-        font_manager.findfont(font_manager.FontProperties("DejaVu Sans", weight=700 if bold else 400))
-    )
+    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
+    font = ft2font.FT2Font(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name))
     font.set_size(100, 72)
     return font
 

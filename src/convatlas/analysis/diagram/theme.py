@@ -59,9 +59,9 @@ def mixed(colour: str, ground: str, share: float) -> str:
     return "#" + "".join(f"{round(share * a + (1 - share) * b):02x}" for a, b in parts)
 
 
-def _fills(ground: str, share: float, yellow: float) -> dict[Kind, str]:
+def _fills(ground: str, share: float, yellow: float, grey: float) -> dict[Kind, str]:
     # Yellow fades first on white, and is the first to outshine white letters; a join stays behind the layers.
-    shares: dict[Kind, float] = {"normalisation": yellow, "join": share - 0.25, "other": share - 0.3}
+    shares: dict[Kind, float] = {"normalisation": yellow, "join": grey, "other": share - 0.3}
     return {kind: mixed(colour, ground, shares.get(kind, share)) for kind, colour in _OKABE_ITO.items()}
 
 
@@ -76,7 +76,7 @@ def theme_of(name: str) -> Theme:
         UsageError: for another name.
     """
     if name == "light":
-        fills, ink = _fills("#ffffff", 0.6, 0.7), "#1b1f24"
+        fills, ink = _fills("#ffffff", 0.6, 0.7, 0.42), "#1b1f24"
         outlines, tops, sides = (
             _shaded(_OKABE_ITO, ink, 0.72),
             _shaded(fills, "#ffffff", 0.6),
@@ -87,7 +87,7 @@ def theme_of(name: str) -> Theme:
         )
     if name == "dark":
         ground, ink = "#14171a", "#f0f3f6"
-        fills = _fills(ground, 0.42, 0.38)
+        fills = _fills(ground, 0.42, 0.38, 0.3)
         outlines, tops, sides = _shaded(_OKABE_ITO, ink, 0.72), _shaded(fills, ink, 0.82), _shaded(fills, ground, 0.8)
         return Theme(
             *(ground, "#1e2328", "#191d21", "#3d444d", ink, "#a5afb9", "#a5afb9"), fills, outlines, tops, sides

@@ -1,6 +1,6 @@
 """The paper's block diagram: a card a row in the order in which they run, and each repeated block enlarged once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 from convatlas.analysis.diagram.boxes import Painter
@@ -91,30 +91,35 @@ def _framed(painter: Painter, part: Card, x: float, y: float, wide: float, tall:
 
 
 def _packed(insets: Sequence[Inset], painter: Painter, wide: float) -> tuple[list[Shape], float, float]:
-    """The insets in their order, each as high as it fits."""
-    shapes: list[Shape] = []
-    full = tall = 0.0
-    # What is taken so far: left and right end, and how far down.
+    """The insets between 0 and a width: in their order, unless the highest first takes much less room."""
+    orders = [range(len(insets)), sorted(range(len(insets)), key=lambda i: -insets[i].height)]
+    plain, tight = ([(insets[i], *spot) for i, spot in _spots(insets, order, wide)] for order in orders)
+    tall = [max(y + part.height for part, _, y in places) for places in (plain, tight)]
+    places = tight if tall[1] < 0.9 * tall[0] else plain
+    shapes = [shape for part, x, y in places for shape in _inset_at(painter, part, x, y)]
+    return shapes, max(x + part.width for part, x, _ in places), min(tall) if places is tight else tall[0]
+
+
+def _spots(insets: Sequence[Inset], order: Iterable[int], wide: float) -> Iterator[tuple[int, Point]]:
+    """Where each inset's corner goes: as high as it fits, and there as far to the left."""
     taken: list[tuple[float, float, float]] = []
-    for part in insets:
+
+    def top(x: float, width: float) -> float:
+        below = [low for left, right, low in taken if left < x + width + _APART and x < right + _APART]
+        return max(below, default=-_APART) + _APART
+
+    for i in order:
+        width = insets[i].width
         starts = sorted({0.0, *(right + _APART for _, right, _ in taken)})
-        fits = [x for x in starts if x + part.width <= wide + 0.5] or [0.0]
-
-        def depth(x: float, width: float = part.width) -> float:
-            below = [low for left, right, low in taken if left < x + width + _APART and x < right + _APART]
-            return max(below, default=-_APART) + _APART
-
-        x = min(fits, key=lambda place: (depth(place), place))
-        y = depth(x)
-        shapes += _inset_at(painter, part, x, y, part.height)
-        taken.append((x, x + part.width, y + part.height))
-        full, tall = max(full, x + part.width), max(tall, y + part.height)
-    return shapes, full, tall
+        fits = [(top(x, width), x) for x in starts if x + width <= wide + 0.5] or [(top(0.0, width), 0.0)]
+        y, x = min(fits)
+        taken.append((x, x + width, y + insets[i].height))
+        yield i, (x, y)
 
 
-def _inset_at(painter: Painter, part: Inset, x: float, y: float, tall: float) -> list[Shape]:
+def _inset_at(painter: Painter, part: Inset, x: float, y: float) -> list[Shape]:
     theme = painter.theme
-    frame = Rect(0, 0, part.width, tall, theme.inset, theme.rule, 1, 8, "inset", part.key, part.about)
+    frame = Rect(0, 0, part.width, part.height, theme.inset, theme.rule, 1, 8, "inset", part.key, part.about)
     return moved([frame, *part.shapes], x, y)
 
 
@@ -152,13 +157,11 @@ def _downwards(painter: Painter, cards: Sequence[Card], insets: Sequence[Inset])
             height = max(height, y)
             y += _ARROW
         x += names + wide + sizes + _GUTTER
+    if not insets:
+        return shapes, x - _GUTTER, height
     x += 4
-    room = max([height, *(part.height for part in insets)]) + _APART
-    for members in evenly([part.height + _APART for part in insets], room):
-        y, wide = 0.0, max(insets[i].width for i in members)
-        for i in members:
-            shapes += _inset_at(painter, insets[i], x, y, insets[i].height)
-            y += insets[i].height + _APART
-        height = max(height, y - _APART)
-        x += wide + _APART
-    return shapes, x - (_APART if insets else _GUTTER + 4), height
+    # One beside the other as far as a page goes.
+    wide = max([_WIDE - x, *(part.width for part in insets)])
+    beside, wide, tall = _packed(insets, painter, wide)
+    shapes += moved(beside, x, 0)
+    return shapes, x + wide, max(height, tall)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import prod
 
 from convatlas.analysis.diagram.boxes import Painter
 from convatlas.analysis.diagram.graph import Parallel, Step, steps
@@ -58,7 +59,7 @@ def stages(painter: Painter) -> list[Stage]:
     found = [Stage([painter.word("input")], outline.trace.input_size, "other")]
     rows = outline.rows
     for part in _parts(painter) if rows is None else [_of_row(painter, row) for row in rows]:
-        if len(found) > 1 and found[-1].shape == part.shape and _is_silent(found[-1], part):
+        if len(found) > 1 and _is_silent(found[-1], part):
             found[-1].names += part.names
             for line in part.made_by:
                 _add(found[-1].made_by, line)
@@ -69,7 +70,10 @@ def stages(painter: Painter) -> list[Stage]:
 
 def _is_silent(before: Stage, part: Stage) -> bool:
     """Whether a row is drawn at the solid before it; a linear layer's vector has its own."""
-    return part.kind in _SILENT or (part.kind == before.kind != "linear")
+    if part.kind in _SILENT:
+        # Also where a map of one pixel became a vector.
+        return prod(part.shape) == prod(before.shape) and len(part.shape) <= len(before.shape)
+    return part.shape == before.shape and part.kind == before.kind != "linear"
 
 
 def _add(lines: list[str], line: str) -> None:

@@ -169,6 +169,18 @@ class Dense(nn.Module):
         return maps[-1]
 
 
+class Functions(nn.Module):
+    """Pools by functions, as many networks of others do."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x):
+        x = torch.max_pool2d(torch.relu(self.conv(x)), 3, 2)
+        return nn.functional.avg_pool2d(x, kernel_size=2)
+
+
 class TwoInputs(nn.Module):
     def forward(self, x, y):
         return x + y
@@ -209,6 +221,17 @@ def test_what_is_no_sequence_of_branches_is_a_module_tree():
     assert "module tree" in svg
     for child in "abcd":
         assert f">{child}: Conv2d<" in svg
+
+
+def test_functions_are_drawn_like_layers():
+    picture = read(draw_module(Functions(), (3, 32, 32)).svg())
+    assert {"conv 3×3, 4", "ReLU", "max pool 3×3, /2", "avg pool 2×2, /2"} <= {text.text for text in picture.texts}
+
+
+def test_a_tangled_block_inside_lists_its_children():
+    picture = read(draw_module(*USERS["tangled inside"]).svg())
+    inset = inset_of(picture, "inner")
+    assert {"Conv2d ×4", "module tree"} <= set(picture.written_in(inset))
 
 
 def test_consecutive_layers_of_a_sequential_are_one_box():

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from convatlas.analysis.diagram.boxes import SMALL, TEXT, Box, Painter, badge, step_box
 from convatlas.analysis.diagram.flow import Block, place
-from convatlas.analysis.diagram.graph import Parts, Step
 from convatlas.analysis.diagram.kindred import Kindred, widths
 from convatlas.analysis.diagram.labels import size_text
 from convatlas.analysis.diagram.outline import Entry, Row
 from convatlas.analysis.diagram.scene import Line, Rect, Shape, Text, moved, text_width, wrapped
 from convatlas.analysis.diagram.theme import KINDS
+from convatlas.analysis.diagram.tree import listed
 
 NAME, SIZE = 11.5, 10.0
 PAD = 9.0
@@ -111,9 +111,12 @@ class Inset:
 def inset(painter: Painter, family: Kindred) -> Inset:
     """A block with its letter, where it occurs, and what flows through it."""
     theme, unit = painter.theme, family.shown
-    parts: Parts = unit.parts if unit.parts is not None else tuple(Step((i,)) for i in unit.region)
-    block = place(painter, parts)
     remarks = _remarks(painter, family)
+    if unit.parts is not None:
+        block = place(painter, unit.parts)
+    else:
+        block = listed(painter, unit)
+        remarks.append(painter.word("module tree"))
     operations = painter.outline.operations
     taken, given = size_text(painter.outline.taken(unit.region[0])), size_text(operations[unit.region[-1]].output)
     flow_left, flow_right = block.left, max(block.right, 8 + max(text_width(t, 9) for t in (taken, given)))

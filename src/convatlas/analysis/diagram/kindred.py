@@ -36,7 +36,7 @@ def kindreds(outline: Outline, rows: Sequence[Row]) -> list[Kindred]:
     for number, (key, units) in enumerate(families.items()):
         kind = key[0]
         others = [homes[other] for other in families if other[0] == kind]
-        scattered = len(others) > 1 and all(len(home) == 1 for home in others)
+        scattered = all(len(home) == 1 for home in others) and len({min(home) for home in others}) > 1
         exact = Counter(outline.signature(unit, exact=True) for unit in units)
         usual = exact.most_common(1)[0][0]
         shown = next(unit for unit in units if outline.signature(unit, exact=True) == usual)

@@ -36,7 +36,6 @@ _KOREAN: Mapping[str, str] = {
     "identity": "항등",
     "in": "위치:",
     "numbers of": "수치 기준:",
-    "operations in order": "연산 순서",
     "module tree": "모듈 트리",
     "convolution": "합성곱",
     "pooling": "풀링",
@@ -124,7 +123,7 @@ def label(operation: Operation, taken: tuple[int, ...], language: str) -> Label:
     if kind in _ADAPTIVE:
         return Label("pooling", _adaptive(operation, _ADAPTIVE[kind], language))
     if kind in _POOLS:
-        return Label("pooling", _windowed(word(_POOLS[kind], language), layer, None))
+        return Label("pooling", _windowed(word(_POOLS[kind], language), layer or _window_of(operation), None))
     if isinstance(layer, nn.modules.batchnorm._BatchNorm):
         return Label("normalisation", "BN")
     if kind in _NORMS or "Norm" in kind:
@@ -160,7 +159,23 @@ def _adaptive(operation: Operation, name: str, language: str) -> str:
     return f"{word(name, language)} → {'×'.join(map(str, operation.output[2:]))}"
 
 
-def _windowed(name: str, layer: nn.Module | None, maps: int | None, language: str = "en") -> str:
+@dataclass(frozen=True, slots=True)
+class _Window:
+    kernel_size: Any
+    stride: Any
+
+
+def _window_of(operation: Operation) -> _Window:
+    """The window of a pooling function, which has it among its arguments."""
+    position, named = operation.arguments
+    size = named.get("kernel_size", position[1] if len(position) > 1 else None)
+    step = named.get("stride", position[2] if len(position) > 2 else None)
+    size, step = (tuple(value) if isinstance(value, list) else value for value in (size, step))
+    # Without a stride windows do not overlap.
+    return _Window(size, step or size)
+
+
+def _windowed(name: str, layer: object, maps: int | None, language: str = "en") -> str:
     """As in "conv 3×3, 64, /2"."""
     text = name
     window = sides(layer)
@@ -177,7 +192,7 @@ def _windowed(name: str, layer: nn.Module | None, maps: int | None, language: st
     return text
 
 
-def sides(layer: nn.Module | None) -> str:
+def sides(layer: object) -> str:
     """A kernel's size, as in "3×3"; "" if the layer has none."""
     size: Any = getattr(layer, "kernel_size", None)
     if size is None:
@@ -185,7 +200,7 @@ def sides(layer: nn.Module | None) -> str:
     return "×".join(map(str, size)) if isinstance(size, tuple) else f"{size}×{size}"
 
 
-def stride(layer: nn.Module | None) -> str:
+def stride(layer: object) -> str:
     """A layer's stride, as in "2", or "2×1" if it is another in height."""
     step: Any = getattr(layer, "stride", None) or 1
     if isinstance(step, tuple):

@@ -12,6 +12,8 @@ from convatlas.analysis.trace import IMAGE, Operation, Trace
 
 # A row with more entries is cut where the map changes its size.
 _LONG = 9
+# A drawing of more steps than this is no picture.
+_MOST = 40
 _TRIMMINGS = ("normalisation", "activation")
 
 
@@ -169,7 +171,9 @@ class Outline:
         for row, blocks in zip(rows, units, strict=True):
             alone = all(seen[unit.kind, self.signature(unit)] == 1 for unit in blocks)
             if len(blocks) > 1 and alone and row.name in dict(self.model.named_children()):
-                row.entries = [Entry(units=[self._unit(row.region, row.name)])]
+                whole = self._unit(row.region, row.name)
+                if whole.parts is not None and len(steps(whole.parts)) <= _MOST:
+                    row.entries = [Entry(units=[whole])]
 
     def _tiny(self, region: list[int]) -> list[Entry]:
         """The box of a row that has nothing but dropout."""

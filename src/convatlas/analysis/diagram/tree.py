@@ -1,11 +1,14 @@
 """The module tree: what is drawn of a network whose operations are no sequence of branches and joins."""
 
+from itertools import groupby
 from typing import Literal
 
 from torch import nn
 
 from convatlas.analysis.diagram.boxes import TEXT, Painter
+from convatlas.analysis.diagram.flow import Block
 from convatlas.analysis.diagram.labels import size_text
+from convatlas.analysis.diagram.outline import Unit
 from convatlas.analysis.diagram.scene import Line, Rect, Shape, Text, text_width
 
 _ROW, _INDENT, _BOX = 30.0, 26.0, 22.0
@@ -39,6 +42,24 @@ def tree(painter: Painter, direction: Literal["lr", "tb"]) -> tuple[list[Shape],
         parents[depth] = y + _BOX
         right = max(right, x + width + (8 + text_width(size, 9.5) if size else 0))
     return shapes, right, (len(entries) - 1) * _ROW + _BOX
+
+
+def listed(painter: Painter, unit: Unit) -> Block:
+    """What a block of the network is made of, where its operations are no sequence of branches and joins.
+
+    The children's classes below each other, with how many follow each other; without lines, as what reads what is not
+    told.
+    """
+    classes = [type(child).__name__ for child in painter.outline.model.get_submodule(unit.name).children()]
+    texts = [(name, len(list(same))) for name, same in groupby(classes)] or [(unit.kind, 1)]
+    labels = [name if times == 1 else f"{name} ×{times}" for name, times in texts]
+    theme, wide = painter.theme, max(text_width(label, TEXT) for label in labels) + 18
+    shapes: list[Shape] = []
+    for number, label in enumerate(labels):
+        key, y = painter.key(), number * _ROW
+        shapes.append(Rect(-wide / 2, y, wide, _BOX, theme.card, theme.rule, radius=3, role="step", key=key))
+        shapes.append(Text(0, y + _BOX / 2 + 4, label, TEXT, theme.ink, inside=key))
+    return Block(shapes, wide / 2, wide / 2, (len(labels) - 1) * _ROW + _BOX)
 
 
 def _entries(model: nn.Module) -> list[tuple[str, int, nn.Module]]:

@@ -34,7 +34,7 @@ def draw_command(
     input_size: Annotated[str | None, typer.Option(metavar="CxHxW", help=_SIZE_HELP)] = None,
     json: Json = False,
 ) -> None:
-    """Draw a network: its blocks as papers have them, or its feature maps to scale.
+    """Draw a network: its blocks, or its feature maps to scale.
 
     Example: convatlas draw googlenet -o googlenet.pdf
     """

@@ -2,9 +2,12 @@
 
 import re
 from collections.abc import Sequence
+from typing import Literal
 
 from torch import nn
 
+from convatlas.analysis.diagram.figure import Figure
+from convatlas.analysis.diagram.figure import draw as draw_at
 from convatlas.analysis.summary import Summary
 from convatlas.analysis.summary import summarize as summarize_at
 from convatlas.errors import UsageError
@@ -40,6 +43,49 @@ def summarize(
 def measured(name: str) -> Summary:
     """The summary of a network of the atlas, built without memory."""
     return summarize(create_model(name, device="meta"))
+
+
+def draw(
+    network: str | nn.Module,
+    input_size: tuple[int, int, int] | None = None,
+    *,
+    style: Literal["blocks", "volumes"] = "blocks",
+    direction: Literal["lr", "tb"] = "lr",
+    theme: Literal["light", "dark"] = "light",
+    language: Literal["en", "ko"] = "en",
+    title: str | None = None,
+    example: Sequence[object] | None = None,
+) -> Figure:
+    """Draw a network from its module; `Figure.save` writes SVG, PDF or PNG.
+
+    Args:
+        network: a name of the atlas or any module.
+        input_size: (C, H, W) of an image; by default what the paper of a network of the atlas has, with the channels
+            that this one takes.
+        style: "blocks", the block diagram, or "volumes", the feature maps to scale.
+        direction: "lr", left to right, or "tb", top to bottom.
+        theme: "light" or "dark".
+        language: of the words in the drawing, "en" or "ko".
+        title: by default the network's name, or the module's class.
+        example: what `forward` takes, if that is not one batch of images alone.
+
+    Raises:
+        UsageError: if an argument has another value, or the network does not take that image.
+    """
+    model = create_model(network, device="meta") if isinstance(network, str) else network
+    if isinstance(model, Network) and model.description is not None:
+        title = title or model.description.name
+    if input_size is None and example is None:
+        input_size = _paper_size(model)
+    return draw_at(
+        *(model, input_size),
+        style=style,
+        direction=direction,
+        theme=theme,
+        language=language,
+        title=title,
+        example=example,
+    )
 
 
 def venue_and_year(paper: Paper) -> str:

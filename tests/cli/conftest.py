@@ -1,8 +1,38 @@
-"""Images and run folders for the tests of `train`."""
+"""Images, run folders and modules that the tests of several commands need."""
+
+import sys
 
 import pytest
 
 from tests.cli.harness import CLASSES, QUICK, class_folders, done
+
+OWN = """
+import torch
+from torch import nn
+
+def net():
+    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())
+
+class Sorted(nn.Module):
+    def forward(self, x):
+        return torch.cumprod(x, dim=1)
+
+def strange():
+    return nn.Sequential(nn.Conv2d(3, 8, 3), Sorted())
+
+class Masked(nn.Module):
+    def forward(self, x, mask):
+        return x * mask
+
+def masked():
+    return Masked()
+
+def number():
+    return 3
+
+def broken():
+    raise RuntimeError("no such luck")
+"""
 
 
 @pytest.fixture
@@ -19,3 +49,13 @@ def out(tmp_path):
 def finished(tmp_path, folder, capsys):
     done(capsys, "train", "lenet5_modern", folder, *QUICK[1:], "--out", tmp_path / "finished")
     return tmp_path / "finished"
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A user's file with modules, in the folder that the command runs in."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "own_net.py").write_text(OWN)
+    yield tmp_path / "own_net.py"
+    sys.modules.pop("own_net", None)

@@ -97,7 +97,7 @@ def trace(
         except TypeError as error:
             raise UsageError(
                 f"forward of {type(model).__name__} takes other arguments ({_reason(error)})",
-                do="give them in Python, as in summarize(model, example=(images, ...))",
+                do="give them in Python as example=(images, ...), or wrap it in a module that takes images alone",
             ) from error
         except (RuntimeError, ValueError, IndexError) as error:
             raise UsageError(

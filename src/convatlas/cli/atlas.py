@@ -8,6 +8,7 @@ from convatlas.analysis.memory import Memory
 from convatlas.analysis.summary import Row, Summary
 from convatlas.analysis.units import size
 from convatlas.atlas import venue_and_year
+from convatlas.cli.named import Named
 from convatlas.cli.output import percent_of
 from convatlas.cli.sheet import Sheet, Table
 from convatlas.costs import cost
@@ -36,17 +37,17 @@ def listed(name: str) -> dict[str, Any]:
     }
 
 
-def shown(name: str, summary: Summary, needed: Memory | None) -> dict[str, Any]:
+def shown(it: Named, summary: Summary, needed: Memory | None) -> dict[str, Any]:
     """What `convatlas show --json` prints."""
-    variant = get_variant(name)
-    published = variant.published.rows if variant.published is not None else {}
+    deviations = () if it.variant is None else it.variant.deviations
+    published = {} if it.variant is None or it.variant.published is None else it.variant.published.rows
     rows = [
         row.as_json() | {"published": asdict(published[row.name]) if row.name in published else None}
         for row in summary.rows
     ]
     memory = {} if needed is None else {"memory": asdict(needed)}
     return {
-        "name": name,
+        "name": it.label,
         "input_size": list(summary.input_size),
         "params": summary.params,
         "macs": summary.macs,
@@ -55,34 +56,33 @@ def shown(name: str, summary: Summary, needed: Memory | None) -> dict[str, Any]:
         "activation_bytes": summary.activation_bytes,
         "unknown": list(summary.unknown),
         **memory,
-        "deviations": [{"tag": deviation.tag, "text": deviation.text} for deviation in variant.deviations],
+        "deviations": [{"tag": deviation.tag, "text": deviation.text} for deviation in deviations],
         "rows": rows,
     }
 
 
-def sheet(name: str, summary: Summary, needed: Memory | None, *, narrow: bool) -> Sheet:
+def sheet(it: Named, summary: Summary, needed: Memory | None, *, narrow: bool) -> Sheet:
     """A network's rows, then the same rows beside the paper's numbers, then where ours departs.
 
     Args:
-        name: of the network.
+        it: a network of the atlas, or a module of the user's own.
         summary: of it, at any size of image.
         needed: the memory of a batch, if that is asked for.
         narrow: with the most important columns only.
     """
-    variant = get_variant(name)
-    paper = variant.paper
-    parts: list[str | Table] = [
-        f'{paper.authors}, "{paper.title}", {venue_and_year(paper)}, {paper.identifier}',
-        _costs(summary, narrow),
-    ]
+    parts: list[str | Table] = [_costs(summary, narrow)]
     if summary.unknown:
         parts.append(f"No rule knows the cost of {', '.join(summary.unknown)}: it is in none of these numbers.")
     parts += [] if needed is None else _memory(needed)
-    if variant.published is not None and summary.input_size == variant.input_size:
-        parts += _published(summary, variant.published)
-    parts += [""] * bool(variant.deviations)
-    parts += [f"[{deviation.tag}] {deviation.text}" for deviation in variant.deviations]
-    return Sheet(f"{name}: {variant.summary}", parts)
+    if it.variant is None:
+        return Sheet(f"{it.label}: {type(it.model).__name__}", parts)
+    if it.variant.published is not None and summary.input_size == it.variant.input_size:
+        parts += _published(summary, it.variant.published)
+    parts += [""] * bool(it.variant.deviations)
+    parts += [f"[{deviation.tag}] {deviation.text}" for deviation in it.variant.deviations]
+    paper = it.variant.paper
+    source = f'{paper.authors}, "{paper.title}", {venue_and_year(paper)}, {paper.identifier}'
+    return Sheet(f"{it.label}: {it.variant.summary}", [source, *parts])
 
 
 def _costs(summary: Summary, narrow: bool) -> Table:

@@ -9,10 +9,11 @@ from convatlas.analysis.summary import summary_of
 from convatlas.analysis.trace import trace
 from convatlas.analysis.units import short
 from convatlas.cli.atlas import listed, sheet, shown
-from convatlas.cli.options import Json, image_size, size_of
+from convatlas.cli.named import NAME_HELP, SIZE_HELP, named
+from convatlas.cli.options import Json, size_of
 from convatlas.cli.output import note, print_json, print_line, print_table, terminal_width
 from convatlas.errors import UsageError, nearest
-from convatlas.models import VARIANTS, create_model, get_variant, list_models
+from convatlas.models import VARIANTS, list_models
 
 _WIDE = 110
 _WIDER = 150
@@ -69,13 +70,11 @@ def _print_list(rows: list[dict[str, Any]]) -> None:
 
 
 def show_command(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A network; see `convatlas list`.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help=NAME_HELP)],
     depth: Annotated[
         int, typer.Option(min=1, help="Modules within modules: 1 for the table's rows, 2 for theirs.")
     ] = 1,
-    input_size: Annotated[
-        str | None, typer.Option(metavar="CxHxW", help="Of another image than the paper's, as in 3x256x256.")
-    ] = None,
+    input_size: Annotated[str | None, typer.Option(metavar="CxHxW", help=SIZE_HELP)] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Memory for a batch of so many images, too.")] = None,
     json: Json = False,
     html: Annotated[bool, typer.Option("--html", help="Print a page of HTML.")] = False,
@@ -87,16 +86,14 @@ def show_command(
     """
     if json + html + markdown > 1:
         raise UsageError("--json, --html and --markdown are three forms of one result", do="give one of them")
-    variant = get_variant(name)
-    size = variant.input_size if input_size is None else image_size(input_size)
-    model = create_model(name, in_channels=size[0], device="meta")
-    traced = trace(model, size)
-    summary = summary_of(model, traced, depth)
-    needed = None if batch is None else memory(model, traced, batch)
+    it = named(name, input_size)
+    traced = trace(it.model, it.size)
+    summary = summary_of(it.model, traced, depth)
+    needed = None if batch is None else memory(it.model, traced, batch)
     if json:
-        print_json(shown(name, summary, needed))
+        print_json(shown(it, summary, needed))
         return
-    made = sheet(name, summary, needed, narrow=not (html or markdown) and 0 < terminal_width() < _WIDER)
+    made = sheet(it, summary, needed, narrow=not (html or markdown) and 0 < terminal_width() < _WIDER)
     if html or markdown:
         print_line(made.html() if html else made.markdown())
     else:

@@ -31,13 +31,19 @@ def size_of(text: str) -> int:
     return round(float(match[1]) * _UNITS[match[2].lower()])
 
 
-def image_size(text: str) -> tuple[int, int, int]:
-    """The (C, H, W) that a text like "3x224x224" means.
+def image_size(text: str, channels: int | None) -> tuple[int, int, int]:
+    """The (C, H, W) that a text like "3x224x224" means, or "224x256" or "224" where the channels are known.
 
     Raises:
-        UsageError: for any other text.
+        UsageError: for any other text, or if the channels are missing.
     """
-    numbers = re.fullmatch(r"([1-9][0-9]*)[x×]([1-9][0-9]*)[x×]([1-9][0-9]*)", text.strip())
-    if numbers is None:
-        raise UsageError(f"{text!r} is no size of an image", do="write channels, height and width, as in 3x224x224")
-    return int(numbers[1]), int(numbers[2]), int(numbers[3])
+    if not re.fullmatch(r"[0-9]{1,6}([x×][0-9]{1,6}){0,2}", text.strip().lower()):
+        raise UsageError(f"{text!r} is no size of an image", do="write it like 3x224x224, or 224")
+    numbers = [int(number) for number in re.split("[x×]", text.strip().lower())]
+    if min(numbers) < 1:
+        raise UsageError(f"the size {text!r} has a zero", do="give sizes of 1 or more")
+    if len(numbers) == 3:
+        return numbers[0], numbers[1], numbers[2]
+    if channels is None:
+        raise UsageError(f"the size {text!r} has no channels", do="write it like 3x224x224")
+    return channels, numbers[0], numbers[-1]

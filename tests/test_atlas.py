@@ -45,7 +45,7 @@ def test_a_module_that_takes_more_than_an_image_and_rows_within_rows():
             return super().forward(images * scale)
 
     model = Scaled(nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU()), nn.Flatten())
-    with pytest.raises(UsageError, match=r"Do: give them in Python, as in summarize\(model, example=\(images, "):
+    with pytest.raises(UsageError, match=r"Do: give them in Python as example=\(images, "):
         convatlas.summarize(model, (1, 5, 5))
     summary = convatlas.summarize(model, example=(torch.zeros(1, 1, 5, 5), torch.ones(1)), depth=2)
     assert [row.name for row in summary.rows] == ["mul", "0.0", "0.1", "1"]

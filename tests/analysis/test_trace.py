@@ -112,7 +112,7 @@ def test_a_module_that_takes_more_than_an_image():
             return self.fc(images.flatten(1)[:, :4]) * scale
 
     with pytest.raises(
-        UsageError, match=r"takes other arguments .* Do: give them in Python, as in summarize\(model, exam"
+        UsageError, match=r"takes other arguments .* Do: give them in Python as exam"
     ):
         trace(Conditioned(), (1, 4, 4))
     traced = trace(Conditioned(), None, example=(torch.rand(1, 1, 4, 4), torch.rand(1, 1), True))

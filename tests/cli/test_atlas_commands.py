@@ -127,7 +127,7 @@ def test_text_in_a_pipe_is_plain():
     assert "\x1b" not in shown.out
     assert not re.search(r"[ \t]+$", shown.out, flags=re.MULTILINE)
     # One row a line: a pipe is not folded.
-    assert any(line.endswith("AdaptiveAvgPool2d + Flatten + Linear + Squash") for line in shown.out.splitlines())
+    assert any(line.endswith("AdaptiveAvgPool2d + Flatten + Linear + ScaledTanh") for line in shown.out.splitlines())
 
 
 def test_every_networks_cost_is_kept():

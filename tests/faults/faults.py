@@ -24,7 +24,7 @@ FAULTS = (
     Fault("mean instead of sum", "models/lenet.py", "(4 * self.coefficient)", "self.coefficient", PAPER),
     Fault("no bias in the subsampling", "models/lenet.py", " + self.bias.view(-1, 1, 1)", "", PAPER),
     Fault("logistic squash", "models/lenet.py", "1.7159 * torch.tanh(x * (2 / 3))", "torch.sigmoid(x)", PAPER),
-    Fault("no squash after S2", "models/lenet.py", "nn.Sequential(Subsampling(6), Squash())", "Subsampling(6)", PAPER),
+    Fault("no squash after S2", "models/lenet.py", "nn.Sequential(Subsampling(6), ScaledTanh())", "Subsampling(6)", PAPER),
     Fault(
         "codes are trained",
         "models/lenet.py",

@@ -7,16 +7,16 @@ import torch
 from torch import nn
 
 from convatlas.models import create_model
-from convatlas.models.lenet import EuclideanRBF, PartialConv2d, Squash, Subsampling
+from convatlas.models.lenet import EuclideanRBF, PartialConv2d, ScaledTanh, Subsampling
 
 
 def test_squash_is_one_at_one():
-    values = Squash()(torch.tensor([-1.0, 0.0, 1.0, 100.0]))
+    values = ScaledTanh()(torch.tensor([-1.0, 0.0, 1.0, 100.0]))
     assert values.tolist() == pytest.approx([-1.0, 0.0, 1.0, 1.7159], abs=1e-4)
 
 
 def test_squash_is_the_scaled_tanh():
-    assert Squash()(torch.tensor(0.7)).item() == pytest.approx(1.7159 * math.tanh(2 * 0.7 / 3), rel=1e-6)
+    assert ScaledTanh()(torch.tensor(0.7)).item() == pytest.approx(1.7159 * math.tanh(2 * 0.7 / 3), rel=1e-6)
 
 
 @torch.no_grad()

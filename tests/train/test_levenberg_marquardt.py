@@ -8,7 +8,7 @@ from torch import nn
 
 from convatlas.data.source import load_data
 from convatlas.models import create_model
-from convatlas.models.lenet import EuclideanRBF, Squash, Subsampling
+from convatlas.models.lenet import EuclideanRBF, ScaledTanh, Subsampling
 from convatlas.recipes.lenet import DIGITS
 from convatlas.train.levenberg_marquardt import DiagonalLevenbergMarquardt, diagonal_curvature
 from convatlas.train.losses import maximum_likelihood
@@ -21,7 +21,9 @@ def slope(a: float) -> float:
 
 def test_fully_connected_layers_by_loops():
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Linear(3, 4), Squash(), nn.Linear(4, 2), Squash(), EuclideanRBF([[1, -1], [-1, -1]]))
+    network = nn.Sequential(
+        nn.Linear(3, 4), ScaledTanh(), nn.Linear(4, 2), ScaledTanh(), EuclideanRBF([[1, -1], [-1, -1]])
+    )
     x, label = torch.randn(1, 3), torch.tensor([1])
     first, second = network[0], network[2]
     a1 = first(x)[0].tolist()
@@ -39,7 +41,7 @@ def test_fully_connected_layers_by_loops():
 
 def test_a_shared_weight_adds_up_its_connections():
     """A coefficient of the subsampling has one connection to each of the four inputs of each unit."""
-    network = nn.Sequential(Subsampling(1), Squash(), nn.Flatten(), EuclideanRBF([[1, 1], [-1, 1]]))
+    network = nn.Sequential(Subsampling(1), ScaledTanh(), nn.Flatten(), EuclideanRBF([[1, 1], [-1, 1]]))
     network[0].coefficient.data.fill_(0.3)
     network[0].bias.data.fill_(0.1)
     x = torch.arange(8.0).view(1, 1, 2, 4) / 8

@@ -80,7 +80,7 @@ def digit_codes(num_classes: int) -> list[list[int]]:
     return codes[:num_classes]
 
 
-class Squash(nn.Module):
+class ScaledTanh(nn.Module):
     """f(a) = A tanh(S a) with A = 1.7159 and S = 2/3, so that f(1) = 1 and f(-1) = -1; appendix A."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -164,13 +164,13 @@ class LeNet5(Network):
 
     def __init__(self, num_classes: int, in_channels: int) -> None:
         super().__init__()
-        self.C1 = nn.Sequential(nn.Conv2d(in_channels, 6, 5), Squash())
-        self.S2 = nn.Sequential(Subsampling(6), Squash())
-        self.C3 = nn.Sequential(PartialConv2d(_picture(TABLE_I), 5), Squash())
-        self.S4 = nn.Sequential(Subsampling(16), Squash())
-        self.C5 = nn.Sequential(nn.Conv2d(16, 120, 5), Squash())
+        self.C1 = nn.Sequential(nn.Conv2d(in_channels, 6, 5), ScaledTanh())
+        self.S2 = nn.Sequential(Subsampling(6), ScaledTanh())
+        self.C3 = nn.Sequential(PartialConv2d(_picture(TABLE_I), 5), ScaledTanh())
+        self.S4 = nn.Sequential(Subsampling(16), ScaledTanh())
+        self.C5 = nn.Sequential(nn.Conv2d(16, 120, 5), ScaledTanh())
         # [larger] The average over C5's map is the map itself at 32x32.
-        self.F6 = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(120, 84), Squash())
+        self.F6 = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(120, 84), ScaledTanh())
         self.output = EuclideanRBF(digit_codes(num_classes))
         initialise(self)
 

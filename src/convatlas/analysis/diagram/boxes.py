@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 
-from convatlas.analysis.diagram.labels import label, word
+from convatlas.analysis.diagram.labels import label, spaced, word
 from convatlas.analysis.diagram.outline import Outline
 from convatlas.analysis.diagram.scene import Rect, Shape, Text, text_width
 from convatlas.analysis.diagram.theme import Kind, Theme
@@ -34,6 +34,10 @@ class Painter:
         """In the drawing's language."""
         return word(text, self.language)
 
+    def title(self, name: str) -> str:
+        """A block's class in words; the name of a row or a module as it is."""
+        return self.word(spaced(name)) if name[:1].isupper() else name
+
     def label(self, index: int) -> tuple[Kind, str]:
         """Kind and text of an operation."""
         found = label(self.outline.operations[index], self.outline.taken(index), self.language)
@@ -62,8 +66,11 @@ def step_box(
     theme, key = painter.theme, painter.key()
     repeated = f"×{times}" if times > 1 else ""
     room = text_width(repeated, TEXT, bold=True) + 8 if repeated else 0.0
-    narrow = sum(text_width(foot, SMALL) + 10 for _, foot in feet)
-    width = max(at_least, text_width(text, TEXT) + 2 * _SIDE + room, narrow, 40.0)
+    narrow = [text_width(foot, SMALL) + 10 for _, foot in feet]
+    width = max(at_least, text_width(text, TEXT) + 2 * _SIDE + room, sum(narrow), 40.0)
+    # Strips of one width if that leaves room for each text.
+    even = len(feet) * max(narrow, default=0.0) <= width
+    parts = [width / len(feet) if even else part + (width - sum(narrow)) / len(feet) for part in narrow]
     height = HEIGHT + (FOOT if feet else 0.0)
     name = painter.outline.operations[operations[0]].name
     painter.used.update({kind, *(foot for foot, _ in feet)})
@@ -83,8 +90,7 @@ def step_box(
         right = width - _SIDE + 1
         shapes.append(Text(right, HEIGHT / 2 + TEXT * 0.36, repeated, TEXT, theme.ink, "end", bold=True, inside=key))
     x = 0.0
-    for number, (foot, name) in enumerate(feet):
-        part = width - x if number == len(feet) - 1 else width / len(feet)
+    for (foot, name), part in zip(feet, parts, strict=True):
         shapes += _foot(painter, foot, name, x, part)
         x += part
     return Box(shapes, width, height)

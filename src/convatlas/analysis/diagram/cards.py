@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from convatlas.analysis.diagram.boxes import SMALL, TEXT, Box, Painter, badge, step_box
 from convatlas.analysis.diagram.flow import Block, place
-from convatlas.analysis.diagram.kindred import Kindred, widths
+from convatlas.analysis.diagram.kindred import Kindred, called, widths
 from convatlas.analysis.diagram.labels import size_text
 from convatlas.analysis.diagram.outline import Entry, Row
 from convatlas.analysis.diagram.scene import Line, Rect, Shape, Text, moved, text_width, wrapped
@@ -68,9 +68,7 @@ def _unit_box(painter: Painter, entry: Entry, families: Sequence[Kindred], at_le
     own = [family for family in families if any(id(unit) in ids for unit in family.units)]
     homes = {unit.name.partition(".")[0] for family in own for unit in family.units}
     lines = widths(painter.outline, entry.units[-1]) if len(homes) > 1 else []
-    name, times = entry.units[0].kind, f"×{entry.count}" if entry.count > 1 else ""
-    if name == "Sequential":
-        name = own[0].title
+    name, times = painter.title(called(entry.units, families)), f"×{entry.count}" if entry.count > 1 else ""
     badges = 19.0 * len(own)
     room = text_width(times, TEXT, bold=True) + 7 if times else 0.0
     head = 8 + badges + text_width(name, TEXT) + room + 9
@@ -120,13 +118,13 @@ def inset(painter: Painter, family: Kindred) -> Inset:
     operations = painter.outline.operations
     taken, given = size_text(painter.outline.taken(unit.region[0])), size_text(operations[unit.region[-1]].output)
     flow_left, flow_right = block.left, max(block.right, 8 + max(text_width(t, 9) for t in (taken, given)))
-    title = text_width(family.title, NAME, bold=True) + 24
-    width = max(flow_left + flow_right + 28, title + 24, 200.0)
+    title = painter.title(family.title)
+    width = max(flow_left + flow_right + 28, text_width(title, NAME, bold=True) + 48, 200.0)
     lines = [line for remark in remarks for line in wrapped(remark, 9, width - 24)]
     width = max([width, *(text_width(line, 9) + 24 for line in lines)])
     shapes: list[Shape] = [*badge(painter, family.letter, 19.5, 19)]
     key = painter.key()
-    shapes.append(Text(33, 23, family.title, NAME, theme.ink, "start", bold=True, inside=key))
+    shapes.append(Text(33, 23, title, NAME, theme.ink, "start", bold=True, inside=key))
     y = 38.0
     for line in lines:
         shapes.append(Text(12, y, line, 9, theme.muted, "start", inside=key))

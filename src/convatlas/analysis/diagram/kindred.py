@@ -47,6 +47,13 @@ def kindreds(outline: Outline, rows: Sequence[Row]) -> list[Kindred]:
     return found
 
 
+def called(units: Sequence[Unit], families: Sequence[Kindred]) -> str:
+    """What to call blocks of one class that follow each other: the class, unless their drawings' titles say more."""
+    ids = {id(unit) for unit in units}
+    titles = [family.title for family in families if any(id(unit) in ids for unit in family.units)]
+    return units[0].kind if units[0].kind in titles else titles[0]
+
+
 def _letter(number: int) -> str:
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     return alphabet[number % 26] + (str(number // 26 + 1) if number >= 26 else "")

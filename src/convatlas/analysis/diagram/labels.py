@@ -1,5 +1,6 @@
 """What is written in a box: the words for an operation, in English and Korean, and the kind that colours it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -34,6 +35,10 @@ _KOREAN: Mapping[str, str] = {
     "image": "영상",
     "input": "입력",
     "identity": "항등",
+    "Residual block": "잔차 블록",
+    "Padded identity": "0을 덧댄 항등",
+    "Inception": "인셉션",
+    "Scaled tanh": "스케일된 tanh",
     "in": "위치:",
     "numbers of": "수치 기준:",
     "module tree": "모듈 트리",
@@ -73,8 +78,7 @@ _JOINS = {"cat": "concatenate", "add": "add", "mul": "scale", "sub": "−", "div
 _HIDDEN = frozenset({
     "Identity", "Flatten", "flatten", "Unflatten", "view", "reshape", "unsqueeze", "squeeze", "contiguous", "unflatten",
     "ZeroPad2d", "ConstantPad2d", "ReflectionPad2d", "ReplicationPad2d", "pad", "clone", "detach", "to", "float",
-    "Dropout", "Dropout2d", "Dropout1d", "AlphaDropout", "dropout", "StochasticDepth", "DropPath", "expand",
-    "expand_as",
+    "StochasticDepth", "DropPath", "expand", "expand_as",
 })  # fmt: skip
 DROPOUTS = frozenset({"Dropout", "Dropout1d", "Dropout2d", "AlphaDropout", "dropout"})
 
@@ -102,6 +106,12 @@ def check_language(language: str) -> None:
 def word(text: str, language: str) -> str:
     """An English word or phrase of a drawing in the language."""
     return _KOREAN.get(text, text) if language == "ko" else text
+
+
+def spaced(name: str) -> str:
+    """A class's name as words: "ResidualBlock" as "Residual block", "EuclideanRBF" as "Euclidean RBF"."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).split()
+    return " ".join([*words[:1], *(part.lower() if part.istitle() else part for part in words[1:])])
 
 
 def is_hidden(operation: Operation) -> bool:
@@ -140,7 +150,7 @@ def label(operation: Operation, taken: tuple[int, ...], language: str) -> Label:
         return Label("other", word("dropout", language) + (f" {share:g}" if isinstance(share, float) else ""))
     weighted = layer is not None and any(True for _ in layer.parameters())
     same = operation.output == taken and not weighted and layer is not None
-    return Label("activation" if same else "other", kind)
+    return Label("activation" if same else "other", word(spaced(kind), language))
 
 
 def _joined(operation: Operation, language: str) -> str:

@@ -124,7 +124,8 @@ class Outline:
         return self.kind(first) in ("convolution", "linear", "pooling") and self._is_foot(second)
 
     def _is_foot(self, index: int) -> bool:
-        return self.kind(index) in _TRIMMINGS and self.operations[index].kind != "LocalResponseNorm"
+        kind = self.operations[index].kind
+        return kind in DROPOUTS or (self.kind(index) in _TRIMMINGS and kind != "LocalResponseNorm")
 
     def _groups(self, region: Sequence[int], depth: int) -> list[tuple[str, list[int]]]:
         """Operations that follow each other in one child, under its name; a function of the module is alone, as ""."""
@@ -154,8 +155,6 @@ class Outline:
         for name, region in groups:
             entries = self._entries(region, 1 if name else 0, (name,) if name else ())
             before = rows[-1] if rows else None
-            if not entries:
-                entries = self._tiny(region)
             if before and entries and self._follows(before, entries):
                 before.region += region
                 before.entries = self._merged(before.entries + entries)
@@ -175,16 +174,13 @@ class Outline:
                 if whole.parts is not None and len(steps(whole.parts)) <= _MOST:
                     row.entries = [Entry(units=[whole])]
 
-    def _tiny(self, region: list[int]) -> list[Entry]:
-        """The box of a row that has nothing but dropout."""
-        found = [i for i in region if self.operations[i].kind in DROPOUTS]
-        return [Entry(step=Step((found[0],)))] if found else []
-
     def _follows(self, before: Row, entries: list[Entry]) -> bool:
         """Whether entries are what a convolution's box has at its foot."""
         last = before.entries[-1]
         first = entries[0]
         if len(entries) > 1 or last.step is None or first.step is None or last.count > 1:
+            return False
+        if self.operations[first.step.operations[0]].kind in DROPOUTS:
             return False
         return self._is_row_trimming(last.step.operations[0], first.step.operations[0])
 

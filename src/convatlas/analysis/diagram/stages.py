@@ -7,6 +7,7 @@ from math import prod
 
 from convatlas.analysis.diagram.boxes import Painter
 from convatlas.analysis.diagram.graph import Parallel, Step, steps
+from convatlas.analysis.diagram.kindred import Kindred, called, kindreds
 from convatlas.analysis.diagram.outline import Row
 from convatlas.analysis.diagram.theme import Kind
 
@@ -58,7 +59,7 @@ def stages(painter: Painter) -> list[Stage]:
     outline = painter.outline
     found = [Stage([painter.word("input")], outline.trace.input_size, "other")]
     rows = outline.rows
-    for part in _parts(painter) if rows is None else [_of_row(painter, row) for row in rows]:
+    for part in _parts(painter) if rows is None else _of_rows(painter, rows):
         if len(found) > 1 and _is_silent(found[-1], part):
             found[-1].names += part.names
             for line in part.made_by:
@@ -92,14 +93,19 @@ def _counted(line: str) -> tuple[str, int]:
     return (match[1], int(match[2])) if match else (line, 1)
 
 
-def _of_row(painter: Painter, row: Row) -> Stage:
+def _of_rows(painter: Painter, rows: Sequence[Row]) -> list[Stage]:
+    families = kindreds(painter.outline, rows)
+    return [_of_row(painter, row, families) for row in rows]
+
+
+def _of_row(painter: Painter, row: Row, families: Sequence[Kindred]) -> Stage:
     lines: list[str] = []
     kinds: list[Kind] = []
     for entry in row.entries:
         if entry.step:
             kind, text = painter.label(entry.step.operations[0])
         else:
-            kind, text = "convolution", entry.units[0].kind
+            kind, text = "convolution", painter.title(called(entry.units, families))
         kinds.append(kind)
         _add(lines, f"{text} ×{entry.count}" if entry.count > 1 else text)
     main: Kind = next((k for k in kinds if k in ("convolution", "linear")), kinds[0])

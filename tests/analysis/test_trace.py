@@ -111,9 +111,7 @@ def test_a_module_that_takes_more_than_an_image():
         def forward(self, images, scale, flag):
             return self.fc(images.flatten(1)[:, :4]) * scale
 
-    with pytest.raises(
-        UsageError, match=r"takes other arguments .* Do: give them in Python as exam"
-    ):
+    with pytest.raises(UsageError, match=r"takes other arguments .* Do: give them in Python as exam"):
         trace(Conditioned(), (1, 4, 4))
     traced = trace(Conditioned(), None, example=(torch.rand(1, 1, 4, 4), torch.rand(1, 1), True))
     assert [o.kind for o in traced.operations] == ["flatten", "getitem", "Linear", "mul"]

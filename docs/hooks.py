@@ -9,6 +9,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from parts import PARTS
 from parts.chart import atlas_charts
+from parts.drawings import drawings
 from parts.networks import families, network
 from PIL import Image
 
@@ -35,6 +36,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     files.append(File.generated(config, "images/seven-seen.png", content=_seen(Path(config.docs_dir))))
     for name, drawn in atlas_charts().items():
         files.append(File.generated(config, f"images/{name}", content=drawn))
+    for name, drawn in drawings().items():
+        files.append(File.generated(config, f"images/networks/{name}", content=drawn))
     return files
 
 

@@ -62,3 +62,22 @@ def test_a_module_that_takes_more_than_an_image_and_rows_within_rows():
 )
 def test_venue_and_year(venue, year, text):
     assert venue_and_year(Paper("Title", "Authors", venue, year, "arXiv:1")) == text
+
+
+def test_what_is_taken_besides_images_costs_but_is_not_seen() -> None:
+    class Modulated(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 8, 3)
+            self.scale = nn.Linear(5, 8)
+
+        def forward(self, images: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
+            return self.conv(images) * self.scale(condition)[:, :, None, None]
+
+    rows = convatlas.summarize(Modulated(), example=(torch.zeros(1, 3, 16, 12), torch.zeros(1, 5))).rows
+    assert [(row.name, row.macs, row.receptive_field) for row in rows] == [
+        ("conv", 27 * 8 * 14 * 10, 3),
+        ("scale", 5 * 8, None),
+        ("getitem", 0, None),
+        ("mul", 0, 3),
+    ]

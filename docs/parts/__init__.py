@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from parts.commands import commands
+from parts.drawings import drawn_blocks, drawn_volumes
 from parts.facts import data_limits, data_names, data_places, exit_codes
 from parts.glossary import glossary, glossary_ko
 from parts.measured import figures, speed
@@ -15,6 +16,6 @@ PARTS: dict[str, Callable[[], str]] = {
     for part in (
         networks, recipes, recipe_fields, commands, python_names, python_records,
         exit_codes, data_names, data_places, data_limits, figures, speed,
-        glossary, glossary_ko,
+        glossary, glossary_ko, drawn_blocks, drawn_volumes,
     )
 }  # fmt: skip

@@ -11,6 +11,7 @@ from convatlas.costs import cost
 from convatlas.models import get_variant, list_models
 from convatlas.models.variant import Paper, Published, Variant
 from convatlas.recipes import RECIPES
+from parts.drawings import drawn
 from parts.markdown import DOCS, table
 from parts.terms import term_link, terms_of
 
@@ -36,13 +37,19 @@ def network(name: str) -> str:
     variant = get_variant(name)
     summary = measured(name)
     paper, published = variant.paper, variant.published
-    parts = [f"# {name}", f"{variant.summary[0].upper()}{variant.summary[1:]}.", f"{citation(paper)}"]
-    if (DOCS / "images" / f"{name}.svg").is_file():
-        parts.append(f"![{name}: every layer with its size](../images/{name}.svg)")
+    # The drawings have the room of the list of headings.
+    parts = [
+        "---\nhide: [toc]\n---",
+        f"# {name}",
+        f"{variant.summary[0].upper()}{variant.summary[1:]}.",
+        f"{citation(paper)}",
+    ]
+    parts.append(drawn(name, "blocks", up="../"))
     parts += ["## Story", story(name, variant.family)]
     if links := [term_link(key, up="../") for key in terms_of(name)]:
         parts.append(f"In the glossary: {', '.join(links)}.")
     parts += ["## The paper's table", _paper_table(summary, published)]
+    parts += ["## Its feature maps", drawn(name, "volumes", up="../")]
     parts += ["## Cost", _cost_table(summary, published)]
     if published is not None and published.results:
         rows = [(result.measure, f"{result.error} %", result.source) for result in published.results]

@@ -1,7 +1,9 @@
 """ConvAtlas: the landmark convolutional networks, built as their papers have them."""
 
 from convatlas.analysis.compare import Comparison as Comparison
+from convatlas.analysis.diagram.figure import Figure as Figure
 from convatlas.analysis.summary import Summary as Summary
+from convatlas.atlas import draw as draw
 from convatlas.atlas import summarize as summarize
 from convatlas.comparison import compare as compare
 from convatlas.errors import ConvAtlasError as ConvAtlasError

@@ -35,7 +35,9 @@ WRITTEN = [ROOT / "README.md", *sorted(p for p in DOCS.rglob("*.md") if p.parent
 BLOCK = re.compile(r"^```(python|console|bash)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[\w-]+)?\)")
 # The pages that are there only while the site is built.
-GENERATED = re.compile(r"networks/\w+\.md|(\.\./)?images/(seven-seen\.png|atlas-(light|dark)\.svg)")
+GENERATED = re.compile(
+    r"networks/\w+\.md|(\.\./)?images/(seven-seen\.png|atlas-(light|dark)\.svg|networks/[\w-]+\.svg)"
+)
 
 
 @pytest.fixture(scope="module")
@@ -149,12 +151,13 @@ def test_every_family_has_a_story(hooks: ModuleType) -> None:
 
 def test_the_figure_has_the_papers_sizes() -> None:
     drawn = (DOCS / "images" / "lenet5.svg").read_text("utf-8")
+    assert drawn == convatlas.draw("lenet5", style="volumes").svg()
     published = VARIANTS["lenet5"].published
     assert published is not None
     for name, row in published.rows.items():
         assert row.output is not None
         channels, *sides = row.output
-        size = f"{channels}" if set(sides) <= {1} else f"{channels}@{'×'.join(map(str, sides))}"
+        size = f"{channels}" if not sides else f"{channels} @ {'×'.join(map(str, sides))}"
         assert f">{name}</text>" in drawn
         assert f">{size}</text>" in drawn
 

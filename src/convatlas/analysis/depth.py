@@ -4,7 +4,7 @@ import math
 
 from torch import Tensor, nn
 
-from convatlas.analysis.trace import IMAGE, Operation, Trace, whole_layers
+from convatlas.analysis.trace import BESIDE, IMAGE, Operation, Trace, whole_layers
 
 _FUNCTIONS = frozenset({"conv1d", "conv2d", "conv3d", "linear"})
 
@@ -21,7 +21,7 @@ def depth(traced: Trace) -> int:
         traced: made by `trace`.
     """
     layers = whole_layers(traced)
-    longest = {IMAGE: 0}
+    longest = {IMAGE: 0, BESIDE: 0}
     for index, operation in enumerate(layers.operations):
         before = max(longest[i] for i in _on_the_way(operation, layers))
         longest[index] = before + _joins_inputs(operation)
@@ -34,6 +34,8 @@ def _on_the_way(operation: Operation, traced: Trace) -> tuple[int, ...]:
         return operation.inputs
 
     def values(index: int) -> int:
+        if index == BESIDE:
+            return 0
         return math.prod(traced.input_size if index == IMAGE else traced.operations[index].output[1:])
 
     return (max(operation.inputs, key=values),)

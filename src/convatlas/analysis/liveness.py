@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from convatlas.analysis.cost import is_known
-from convatlas.analysis.trace import IMAGE, Operation, Trace, whole_layers
+from convatlas.analysis.trace import BESIDE, IMAGE, Operation, Trace, whole_layers
 
 # What these give lies where their input lies.
 _VIEW_LAYERS = (nn.Identity, nn.modules.dropout._DropoutNd, nn.Flatten, nn.Unflatten)
@@ -54,9 +54,9 @@ def _activations(traced: Trace) -> int:
 
 def _alive(traced: Trace) -> int:
     """The largest sum of tensors of which each is made already and still needed."""
-    owners = {IMAGE: IMAGE}
-    sizes = {IMAGE: math.prod(traced.input_size)}
-    last_use = {IMAGE: 0}
+    owners = {IMAGE: IMAGE, BESIDE: BESIDE}
+    sizes = {IMAGE: math.prod(traced.input_size), BESIDE: 0}
+    last_use = {IMAGE: 0, BESIDE: 0}
     for index, operation in enumerate(traced.operations):
         shared = is_view(operation) and bool(operation.inputs)
         owners[index] = owners[operation.inputs[0]] if shared else index

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from convatlas.analysis.cost import MOVES, VALUEWISE
-from convatlas.analysis.trace import IMAGE, Operation, Trace
+from convatlas.analysis.trace import BESIDE, IMAGE, Operation, Trace
 
 Pixels: TypeAlias = NDArray[np.int64]
 
@@ -129,15 +129,15 @@ class Field:
 
 
 def fields(traced: Trace) -> list[Field | None]:
-    """The fields behind each operation of a trace; None where no rule knows them."""
+    """The fields behind each operation of a trace; None where no rule knows them, and beside the images' way."""
     found: list[Field | None] = []
     image = Field(*(_pixels(length) for length in traced.input_size[-2:])) if len(traced.input_size) == 3 else None
-    for operation in traced.operations:
-        inputs = [image if index == IMAGE else found[index] for index in operation.inputs]
-        first = operation.inputs[0]
-        shape = (1, *traced.input_size) if first == IMAGE else traced.operations[first].output
+    beside = {BESIDE}
+    for number, operation in enumerate(traced.operations):
+        inputs = [image if index == IMAGE else found[index] for index in operation.inputs if index not in beside]
+        beside |= set() if inputs else {number}
         known = [field for field in inputs if field is not None]
-        found.append(_behind(operation, known, shape) if len(known) == len(inputs) else None)
+        found.append(_behind(operation, known, operation.taken) if inputs and len(known) == len(inputs) else None)
     return found
 
 

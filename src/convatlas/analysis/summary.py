@@ -18,7 +18,7 @@ from convatlas.analysis.cost import (
 )
 from convatlas.analysis.liveness import is_view
 from convatlas.analysis.receptive_field import Field, fields
-from convatlas.analysis.trace import IMAGE, Operation, Trace, trace
+from convatlas.analysis.trace import Operation, Trace, trace
 from convatlas.errors import UsageError
 
 _LAYERS_NAMED = 4
@@ -147,7 +147,7 @@ def _row(name: str, indices: list[int], traced: Trace, seen: list[Field | None],
     inside = [traced.operations[index] for index in indices]
     last = traced.makers.get(name, indices[-1])
     field = seen[last]
-    costs = [_cost(operation, _input_of(operation, traced)) for operation in inside]
+    costs = [_cost(operation) for operation in inside]
     known = [cost for cost in costs if cost is not None]
     return Row(
         name=name,
@@ -178,21 +178,16 @@ def _own(name: str, params: int) -> Row:
     return Row(name, "parameters", (), params, 0, 0, 0, 0, None, None, None)
 
 
-def _input_of(operation: Operation, traced: Trace) -> tuple[int, ...]:
-    first = operation.inputs[0]
-    return (1, *traced.input_size) if first == IMAGE else traced.operations[first].output
-
-
-def _cost(operation: Operation, inputs: tuple[int, ...]) -> tuple[int, int, int] | None:
+def _cost(operation: Operation) -> tuple[int, int, int] | None:
     """Multiply-adds, other operations and connections of one operation; None if no rule knows it."""
     layer = operation.layer
     if layer is None or operation.kind != type(layer).__name__:
-        found = function_cost(operation.kind, operation.arguments, inputs, operation.output)
+        found = function_cost(operation.kind, operation.arguments, operation.taken, operation.output)
         return None if found is None else (*found, 0)
     output = torch.empty(operation.output, device="meta")
     transposed = isinstance(layer, nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d)
-    macs = transposed_macs(layer, inputs) if transposed else layer_macs(layer, output)
-    return macs, layer_operations(layer, inputs, operation.output), layer_connections(layer, output)
+    macs = transposed_macs(layer, operation.taken) if transposed else layer_macs(layer, output)
+    return macs, layer_operations(layer, operation.taken, operation.output), layer_connections(layer, output)
 
 
 def _params(model: nn.Module, rows: list[str], traced: Trace) -> dict[str, int]:

@@ -14,7 +14,9 @@ from convatlas.analysis.native_shapes import same_shape
 from convatlas.errors import UsageError
 
 IMAGE = -1
-"""Stands among an operation's inputs for the module's own input."""
+"""Stands among an operation's inputs for the images that the module takes."""
+BESIDE = -2
+"""Stands there for anything else that it takes."""
 
 # Spellings of one operation: the operator, the method, the method in place.
 _SPELLINGS = {"iadd": "add", "radd": "add", "isub": "sub", "rsub": "sub", "imul": "mul", "rmul": "mul"}
@@ -30,7 +32,9 @@ class Operation:
             "conv2_x.0.add".
         kind: the layer's class or the function's name, such as "Conv2d", "add", "cat", "flatten".
         layer: the layer; for a function that a module without children calls, that module; None between layers.
-        inputs: indices in the trace of the operations that made its inputs; `IMAGE` for the module's input.
+        inputs: indices in the trace of the operations that made its inputs; `IMAGE` for the module's input, `BESIDE`
+            for what it takes besides.
+        taken: shape of the first of them, with the batch.
         output: shape of what it gives, with the batch.
         arguments: of a function, by position and by name; a tensor is its shape.
     """
@@ -39,6 +43,7 @@ class Operation:
     kind: str
     layer: nn.Module | None
     inputs: tuple[int, ...]
+    taken: tuple[int, ...]
     output: tuple[int, ...]
     arguments: tuple[tuple[Any, ...], Mapping[str, Any]] = ((), {})
 
@@ -112,7 +117,7 @@ def trace(
 def whole_layers(traced: Trace) -> Trace:
     """The trace with one operation a layer, also where a layer without children calls several functions."""
     merged: list[Operation] = []
-    place: dict[int, int] = {IMAGE: IMAGE}
+    place: dict[int, int] = {IMAGE: IMAGE, BESIDE: BESIDE}
     for index, operation in enumerate(traced.operations):
         inputs = tuple(dict.fromkeys(place[i] for i in operation.inputs))
         layer = operation.layer
@@ -124,7 +129,7 @@ def whole_layers(traced: Trace) -> Trace:
             merged[-1] = replace(before, output=operation.output)
         else:
             name = operation.name.rpartition(".")[0]
-            merged.append(Operation(name, type(layer).__name__, layer, inputs, operation.output))
+            merged.append(Operation(name, type(layer).__name__, layer, inputs, operation.taken, operation.output))
         place[index] = len(merged) - 1
     makers = {name: place[index] for name, index in traced.makers.items()}
     return replace(traced, operations=tuple(merged), makers=makers, result=place[traced.result])
@@ -139,7 +144,7 @@ class _Recorder(TorchFunctionMode):
         self.around: list[str] = []
         self.leaf: list[nn.Module] = []
         self.inside_layer = 0
-        self.makers = {id(image): IMAGE for image in images}
+        self.makers = {id(tensor): BESIDE for tensor in images} | {id(images[0]): IMAGE}
         # An id is a tensor's as long as the tensor lives.
         self.alive: list[object] = list(images)
 
@@ -177,13 +182,14 @@ class _Recorder(TorchFunctionMode):
         outputs = _tensors(result)
         if not makers or not outputs:
             return
-        self.operations.append(Operation(name, kind, layer, makers, tuple(outputs[0].shape), arguments))
+        taken = next(tuple(tensor.shape) for tensor in _tensors(inputs) if id(tensor) in self.makers)
+        self.operations.append(Operation(name, kind, layer, makers, taken, tuple(outputs[0].shape), arguments))
         for output in outputs:
             self.makers[id(output)] = len(self.operations) - 1
             self.alive.append(output)
 
     def maker_of(self, value: object) -> tuple[int, ...]:
-        """What made the tensors in a value, without those that do not come from the image."""
+        """What made the tensors in a value, without those that do not come from what the module takes."""
         found = (self.makers.get(id(tensor)) for tensor in _tensors(value))
         return tuple(dict.fromkeys(maker for maker in found if maker is not None))
 

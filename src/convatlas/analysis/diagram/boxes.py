@@ -40,7 +40,7 @@ class Painter:
 
     def label(self, index: int) -> tuple[Kind, str]:
         """Kind and text of an operation."""
-        found = label(self.outline.operations[index], self.outline.taken(index), self.language)
+        found = label(self.outline.operations[index], self.outline.operations[index].taken, self.language)
         return found.kind, found.text
 
 

@@ -116,7 +116,7 @@ def inset(painter: Painter, family: Kindred) -> Inset:
         block = listed(painter, unit)
         remarks.append(painter.word("module tree"))
     operations = painter.outline.operations
-    taken, given = size_text(painter.outline.taken(unit.region[0])), size_text(operations[unit.region[-1]].output)
+    taken, given = size_text(operations[unit.region[0]].taken), size_text(operations[unit.region[-1]].output)
     flow_left, flow_right = block.left, max(block.right, 8 + max(text_width(t, 9) for t in (taken, given)))
     title = painter.title(family.title)
     width = max(flow_left + flow_right + 28, text_width(title, NAME, bold=True) + 48, 200.0)

@@ -8,7 +8,7 @@ from torch import nn
 
 from convatlas.analysis.diagram.graph import Parts, Step, decompose, fused, steps
 from convatlas.analysis.diagram.labels import DROPOUTS, is_hidden, label, sides, stride
-from convatlas.analysis.trace import IMAGE, Operation, Trace
+from convatlas.analysis.trace import BESIDE, IMAGE, Operation, Trace
 
 # A row with more entries is cut where the map changes its size.
 _LONG = 9
@@ -65,17 +65,12 @@ class Outline:
         self._read_by: list[list[int]] = [[] for _ in traced.operations]
         for index, operation in enumerate(traced.operations):
             for read in operation.inputs:
-                if read != IMAGE:
+                if read not in (IMAGE, BESIDE):
                     self._read_by[read].append(index)
         whole = list(range(len(self.operations)))
         groups = self._groups(whole, 0)
         self.rows = self._rows(groups) if self._is_chain(groups) else None
         self.parts = None if self.rows else self.enlarged(whole)
-
-    def taken(self, index: int) -> tuple[int, ...]:
-        """Shape of an operation's first input, with the batch."""
-        first = self.operations[index].inputs[0]
-        return (1, *self.trace.input_size) if first == IMAGE else self.operations[first].output
 
     def decomposed(self, region: Sequence[int]) -> Parts | None:
         """A region's sequences and branches."""
@@ -90,7 +85,7 @@ class Outline:
 
     def kind(self, index: int) -> str:
         """The kind that colours an operation."""
-        return label(self.operations[index], self.taken(index), "en").kind
+        return label(self.operations[index], self.operations[index].taken, "en").kind
 
     def signature(self, unit: Unit, *, exact: bool = False) -> tuple[object, ...]:
         """Equal for units whose drawings differ in numbers of channels only; `exact` looks at strides too."""
@@ -110,8 +105,7 @@ class Outline:
         return tuple(found)
 
     def _is_hidden(self, operation: Operation) -> bool:
-        first = operation.inputs[0]
-        same = first != IMAGE and self.operations[first].output == operation.output
+        same = operation.inputs[0] != IMAGE and operation.taken == operation.output
         # An adaptive pooling that finds the size that it makes does nothing.
         return is_hidden(operation) or (same and operation.kind.lower().startswith("adaptive"))
 
@@ -208,7 +202,7 @@ class Outline:
         return found
 
     def _looks(self, step: Step) -> tuple[object, ...]:
-        return tuple(label(self.operations[i], self.taken(i), "en") for i in step.operations)
+        return tuple(label(self.operations[i], self.operations[i].taken, "en") for i in step.operations)
 
     def _entries(self, region: list[int], depth: int, path: tuple[str, ...]) -> list[Entry]:
         parts = self.decomposed(region)

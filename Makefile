@@ -32,6 +32,7 @@ bench: .venv/dev
 	$(BIN)/python benchmarks/small_images.py --json docs/speed/small_images.json
 	$(BIN)/python benchmarks/import_time.py --json docs/speed/import_time.json
 	$(BIN)/python benchmarks/build.py --json docs/speed/build.json
+	$(BIN)/python benchmarks/summary.py --json docs/speed/summary.json
 	$(BIN)/python benchmarks/eager.py --json docs/speed/eager.json
 
 # What convatlas list and compare print.

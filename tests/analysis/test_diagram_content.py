@@ -108,6 +108,20 @@ def test_identical_layers_are_counted():
     assert texts.count("×5") == 2
 
 
+def test_dropout_is_drawn_at_its_layer_and_blocks_are_called_what_their_rows_are():
+    picture = picture_of("vgg16")
+    fc6 = next(card for card in picture.boxes if card.role == "card" and "FC 4096" in picture.written_in(card))
+    # Simonyan and Zisserman, section 3.1: dropout of 0.5 after the first two fully-connected layers.
+    assert picture.written_in(fc6) == ["FC 4096", "ReLU", "dropout 0.5"]
+    texts = [text.text for text in picture_of("inception_v4").texts]
+    assert "Branches" not in texts and texts.count("inception_a") == 3
+
+
+def test_a_volume_of_several_rows_counts_what_they_share():
+    texts = [text.text for text in picture_of("se_vgg16", style="volumes").texts]
+    assert {"conv 3×3, 512 ×3", "Squeeze excitation ×3"} <= set(texts)
+
+
 def test_dropout_of_a_row_of_its_own_is_shown_and_flatten_is_not():
     svg = draw("googlenet").svg()
     assert "dropout 0.4" in svg

@@ -78,12 +78,11 @@ def _is_silent(before: Stage, part: Stage) -> bool:
 
 
 def _add(lines: list[str], line: str) -> None:
-    """One more operation, or one more time the last."""
-    if lines:
-        before, times = _counted(lines[-1])
-        text, more = _counted(line)
+    """One more operation, or one that is there already once more."""
+    text, more = _counted(line)
+    for number, (before, times) in enumerate(map(_counted, lines)):
         if before == text:
-            lines[-1] = f"{text} ×{times + more}"
+            lines[number] = f"{text} ×{times + more}"
             return
     lines.append(line)
 

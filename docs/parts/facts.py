@@ -5,7 +5,7 @@ import os
 from unittest.mock import patch
 
 from convatlas import errors
-from convatlas.data import decode, folder
+from convatlas.data import decode, listing
 from convatlas.data.pinned import IDX_SETS
 from convatlas.data.source import NAMED_SETS, search_places
 from parts.markdown import summary_of, table
@@ -42,6 +42,6 @@ def data_limits() -> str:
     return (
         f"- Formats: {formats}; recognised by content, listed by file ending.\n"
         f"- At most {decode.PIXEL_LIMIT:,} pixels an image.\n"
-        f"- Without a test folder, {100 * folder.TEST_SHARE:.0f} % of each class are held out for testing.\n\n"
+        f"- Without a test folder, {100 * listing.TEST_SHARE:.0f} % of each class are held out for testing.\n\n"
         + text[text.index("| stored") : text.index("\n\nColour")]
     )

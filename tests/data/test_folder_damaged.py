@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convatlas.data.folder import CorruptImagesError, load_folder
+from convatlas.data.folder import load_folder
+from convatlas.data.listing import CorruptImagesError
 from convatlas.data.preprocess import Preprocess
 from convatlas.errors import OutOfMemoryError
 from tests.data.folders import load, message, put, several, tree_hash

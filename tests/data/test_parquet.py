@@ -55,7 +55,7 @@ def test_bytes_and_names_will_do(tmp_path):
     assert data.classes == ("a", "b")
     assert (len(data.train), len(data.test)) == (16, 4)
     assert sorted(data.test.labels.tolist()) == [0, 0, 1, 1]
-    assert data.notes == ("no test file: held out 4 of 20 images",)
+    assert data.notes == ("no test file: held out 4 of 20 images (20 % a class, seed 0)",)
     # An image keeps its label: odd ones are "a".
     for part in (data.train, data.test):
         assert torch.equal(part.labels, 1 - part.pixels[:, 0, 0, 0].long() % 2)
@@ -75,7 +75,7 @@ def test_corrupt_images_are_refused_or_left_out(tmp_path):
         load_data(file, PREPROCESS)
     data = load_data(file, PREPROCESS, on_corrupt="skip")
     assert len(data.train) + len(data.test) == 5
-    assert "left out 1 image that cannot be decoded" in data.notes
+    assert "left out 1 image that cannot be decoded: train/5 (not an image)" in data.notes
 
 
 def no_label(path: Path) -> None:

@@ -48,7 +48,11 @@ def train_command(
     plan = (resumed_plan if resume else new_plan)(name, data, recipe, settings or [], out)
     place = usable_device(device)
     loaded = load_data(
-        plan.data, plan.recipe.preprocess, offline=offline, workers=max(2, workers), on_corrupt=on_corrupt
+        *(plan.data, plan.recipe.preprocess),
+        offline=offline,
+        workers=max(2, workers),
+        on_corrupt=on_corrupt,
+        lazy=plan.recipe.needs_originals,
     )
     torch.manual_seed(plan.recipe.seed)
     model = create_model(

@@ -33,17 +33,22 @@ class Distortion(BaseModel):
         """Distort a batch.
 
         Args:
-            pixels: floating-point images (N, C, H, W).
+            pixels: images (N, C, H, W).
             items: the images' positions in the training set (N,), on the same device.
             seed: the run's seed.
             epoch: the epoch, from 0.
             fill: pixel value of what moves in from outside.
 
         Returns:
-            Distorted images of the same size; one image's does not depend on the rest of the batch.
+            Distorted images of the same size, floating-point unless they are only mirrored; one image's does not depend
+            on the rest of the batch.
         """
         if self.changes_nothing:
             return pixels
+        if not (self.shift or self.scale or self.squeeze or self.shear):
+            turned = uniforms(seed_of(seed, epoch), items, 6)[5] < 0.5
+            return torch.where(turned.view(-1, 1, 1, 1), pixels.flip(3), pixels)
+        pixels = pixels.float()
         theta = self._maps(items, seed_of(seed, epoch), pixels.shape[2:]).to(pixels.dtype)
         grid = F.affine_grid(theta, list(pixels.shape), align_corners=False)
         moved = F.grid_sample(pixels - fill if fill else pixels, grid, align_corners=False)

@@ -80,12 +80,14 @@ def open_image(path: Path) -> Image.Image:
         raise DecodeError(str(path), f"cannot be read ({error.strerror})") from error
 
 
-def decode(stream: BinaryIO, name: str) -> Image.Image:
+def decode(stream: BinaryIO, name: str, *, shorter: int | None = None) -> Image.Image:
     """Decode an image from a seekable stream; see `open_image`.
 
     Args:
         stream: at the image's first byte.
         name: what errors call it.
+        shorter: a length that the shorter side has to keep; a larger JPEG may then be decoded at a half, a quarter or
+            an eighth of its size, which its format makes quick.
     """
     with _pillow_is_quiet:
         try:
@@ -93,11 +95,20 @@ def decode(stream: BinaryIO, name: str) -> Image.Image:
                 pixels = image.width * image.height
                 if pixels > PIXEL_LIMIT:
                     raise DecodeError(name, f"{pixels:,} pixels, at most {PIXEL_LIMIT:,} are allowed")
+                if shorter is not None:
+                    _shrink(image, shorter)
                 return _upright_8_bits(image)
         except (DecodeError, MemoryError):
             raise
         except Exception as error:  # Pillow's decoders raise almost any kind on a damaged file
             raise DecodeError(name, _reason(error, stream)) from error
+
+
+def _shrink(image: Image.Image, shorter: int) -> None:
+    times = next((times for times in (8, 4, 2) if min(image.size) >= times * shorter), 1)
+    if times > 1:
+        # Other formats than JPEG ignore it.
+        image.draft(None, (image.width // times, image.height // times))
 
 
 def from_pillow(image: Image.Image, name: str) -> Image.Image:

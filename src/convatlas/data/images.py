@@ -4,10 +4,13 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
+from convatlas.data.crop import AnyCrop, PaddedCrop, crop_draws, cut, shifted
+from convatlas.data.originals import LazyImages
 from convatlas.data.preprocess import Background
 
 _DARK_BELOW, _LIGHT_ABOVE, _EVEN_SHARE = 26, 229, 0.9
@@ -30,9 +33,34 @@ class Images:
     def __len__(self) -> int:
         return len(self.names)
 
+    def stored(self, items: Tensor) -> Tensor:
+        """The pixels of the images at `items` (int64), uint8 (n, C, h, w)."""
+        return self.pixels.index_select(0, items)
+
+    def cropped(self, items: Tensor, crop: AnyCrop, fill: int, *, seed: int, epoch: int) -> Tensor:
+        """Random parts of the images at `items` (int64), uint8 (n, C, h, w), cut out of the stored form.
+
+        Args:
+            items: positions in the set.
+            crop: which parts.
+            fill: pixel value of a padding.
+            seed: the run's.
+            epoch: from 0.
+        """
+        draws = crop_draws(items, seed=seed, epoch=epoch)
+        pixels = self.stored(items)
+        if isinstance(crop, PaddedCrop):
+            return shifted(pixels, crop, draws, fill)
+        size = (pixels.shape[2], pixels.shape[3])
+        parts = [cut(one, crop, size, draw, "bilinear") for one, draw in zip(pixels, draws, strict=True)]
+        return torch.stack(parts)
+
     def subset(self, indices: Tensor) -> "Images":
         """The images at `indices` (int64), in that order."""
         return Images(self.pixels[indices], self.labels[indices], tuple(self.names[i] for i in indices.tolist()))
+
+
+AnyImages: TypeAlias = Images | LazyImages
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,14 +75,14 @@ class Data:
         validation: only when the data brings its own.
         background: the even background of the training images, if there is one.
         notes: one-line remarks for the user, such as what was ignored.
-        fingerprint: SHA-256 in hex of the classes and of every part's names, labels and pixels.
+        fingerprint: SHA-256 in hex of the classes and of every part's names, labels and pixels, or files.
     """
 
     name: str
     classes: tuple[str, ...]
-    train: Images
-    test: Images
-    validation: Images | None
+    train: AnyImages
+    test: AnyImages
+    validation: AnyImages | None
     background: Background | None
     notes: tuple[str, ...]
     fingerprint: str
@@ -63,10 +91,10 @@ class Data:
 def make_data(
     name: str,
     classes: tuple[str, ...],
-    train: Images,
-    test: Images,
+    train: AnyImages,
+    test: AnyImages,
     *,
-    validation: Images | None = None,
+    validation: AnyImages | None = None,
     notes: Iterable[str] = (),
 ) -> Data:
     """Complete a data set by its background and its fingerprint."""
@@ -76,7 +104,7 @@ def make_data(
         train=train,
         test=test,
         validation=validation,
-        background=background_of(train.pixels),
+        background=background_of(train.pixels) if isinstance(train, Images) else None,
         notes=tuple(notes),
         fingerprint=_fingerprint(classes, [part for part in (train, test, validation) if part is not None]),
     )
@@ -108,11 +136,12 @@ def background_of(pixels: Tensor) -> Background | None:
     return None
 
 
-def _fingerprint(classes: tuple[str, ...], parts: list[Images]) -> str:
+def _fingerprint(classes: tuple[str, ...], parts: list[AnyImages]) -> str:
     digest = hashlib.sha256()
-    head = {"classes": classes, "parts": [(list(part.pixels.shape), part.names) for part in parts]}
+    shapes = [list(part.pixels.shape) if isinstance(part, Images) else [len(part)] for part in parts]
+    head = {"classes": classes, "parts": [(shape, part.names) for shape, part in zip(shapes, parts, strict=True)]}
     digest.update(json.dumps(head).encode())
     for part in parts:
         digest.update(part.labels.contiguous().numpy().data)
-        digest.update(part.pixels.contiguous().numpy().data)
+        digest.update(part.pixels.contiguous().numpy().data if isinstance(part, Images) else part.digest)
     return digest.hexdigest()

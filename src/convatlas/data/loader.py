@@ -1,4 +1,4 @@
-"""Batches of a data set that fits in memory: one uint8 tensor, every step on whole batches."""
+"""Batches of a data set, in memory or decoded as they are needed."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from convatlas.data.augment import Distortion
+from convatlas.data.crop import AnyCrop
 from convatlas.data.hashing import seed_of
-from convatlas.data.images import Images
+from convatlas.data.images import AnyImages, Images
 from convatlas.data.preprocess import Preprocess
 
 
@@ -27,25 +28,31 @@ class Loader:
     """Batches of a set of images, ready for the network.
 
     Args:
-        images: the set; moved to `device` once.
+        images: the set; pixels in memory are moved to `device` once.
         preprocess: how a stored image becomes an input.
         batch_size: images a batch; the last one may have fewer.
+        crop: random part of each image in a training pass.
         device: where the batches are made and stay.
         workers: threads that prepare batches ahead; 0 prepares each when it is asked for. The batches are the same.
     """
 
     def __init__(
         self,
-        images: Images,
+        images: AnyImages,
         preprocess: Preprocess,
         *,
         batch_size: int,
+        crop: AnyCrop | None = None,
         device: torch.device | str = "cpu",
         workers: int = 0,
     ) -> None:
-        self.pixels = images.pixels.to(device)
+        self.device = torch.device(device)
         self.labels = images.labels.to(device)
+        if isinstance(images, Images):
+            images = Images(images.pixels.to(device), self.labels, images.names)
+        self.images = images
         self.preprocess = preprocess
+        self.crop = crop
         self.batch_size = batch_size
         self.workers = workers
 
@@ -56,7 +63,7 @@ class Loader:
     def in_order(self) -> Iterator[Batch]:
         """One pass in the set's order, nothing distorted."""
         order = torch.arange(len(self.labels), device=self.labels.device)
-        return self._batches(_parts(order, self.batch_size), Distortion(), 0, 0)
+        return self._batches(_parts(order, self.batch_size), None, 0, 0)
 
     def shuffled(self, *, seed: int, epoch: int, distortion: Distortion, first: int = 0) -> Iterator[Batch]:
         """A training pass, its order and distortions a function of (seed, epoch).
@@ -78,24 +85,40 @@ class Loader:
         generator = torch.Generator().manual_seed(seed_of(seed, epoch))
         return torch.randperm(len(self.labels), generator=generator).to(self.labels.device)
 
-    def _batches(self, parts: list[Tensor], distortion: Distortion, seed: int, epoch: int) -> Iterator[Batch]:
+    def _batches(self, parts: list[Tensor], distortion: Distortion | None, seed: int, epoch: int) -> Iterator[Batch]:
         if not self.workers:
             yield from (self._batch(items, distortion, seed, epoch) for items in parts)
             return
         with ThreadPoolExecutor(self.workers) as threads:
             ahead: deque[Future[Batch]] = deque()
-            for items in parts:
-                ahead.append(threads.submit(self._batch, items, distortion, seed, epoch))
-                if len(ahead) > 2 * self.workers:
+            try:
+                for items in parts:
+                    ahead.append(threads.submit(self._batch, items, distortion, seed, epoch))
+                    if len(ahead) > 2 * self.workers:
+                        yield ahead.popleft().result()
+                while ahead:
                     yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
+            finally:
+                # Whoever stops within a pass does not wait for batches that nobody will see.
+                for batch in ahead:
+                    batch.cancel()
 
-    def _batch(self, items: Tensor, distortion: Distortion, seed: int, epoch: int) -> Batch:
-        pixels = self.preprocess.pad(self.pixels.index_select(0, items))
-        if not distortion.changes_nothing:
-            pixels = distortion.apply(pixels.float(), items, seed=seed, epoch=epoch, fill=self.preprocess.fill)
+    def _batch(self, items: Tensor, distortion: Distortion | None, seed: int, epoch: int) -> Batch:
+        """A batch of a training pass; without a distortion as evaluation sees it."""
+        pixels = self._pixels(items, distortion is not None, seed, epoch)
+        if distortion is not None and not distortion.changes_nothing:
+            pixels = distortion.apply(pixels, items, seed=seed, epoch=epoch, fill=self.preprocess.fill)
         return Batch(self.preprocess.normalise(pixels), self.labels[items], items)
+
+    def _pixels(self, items: Tensor, training: bool, seed: int, epoch: int) -> Tensor:
+        crop = self.crop if training else None
+        # What is decoded is decoded on the CPU.
+        where = items if isinstance(self.images, Images) else items.cpu()
+        if crop is None:
+            pixels = self.images.stored(where)
+        else:
+            pixels = self.images.cropped(where, crop, self.preprocess.fill, seed=seed, epoch=epoch)
+        return self.preprocess.pad(pixels.to(self.device, non_blocking=True))
 
 
 def _parts(order: Tensor, size: int) -> list[Tensor]:

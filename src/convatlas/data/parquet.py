@@ -1,23 +1,15 @@
 """A Parquet file of encoded images and labels, or a folder of train.parquet and test.parquet."""
 
-import hashlib
-import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any
 
-import torch
-from PIL import Image
-
-from convatlas.data.decode import DecodeError, decode, printable
-from convatlas.data.folder import TEST_SHARE, CorruptImagesError
-from convatlas.data.holdout import hold_out
-from convatlas.data.images import Data, Images, make_data
-from convatlas.data.prepare import prepare_all
+from convatlas.data.decode import printable
+from convatlas.data.images import Data
+from convatlas.data.listing import Listing, OnCorrupt, load_listing
 from convatlas.data.preprocess import Preprocess
-from convatlas.data.tree import counted
 from convatlas.errors import DataError, UsageError
 
 SUFFIX = ".parquet"
@@ -45,7 +37,8 @@ def load_parquet(
     name: str,
     seed: int = 0,
     workers: int = 2,
-    on_corrupt: Literal["error", "skip"] = "error",
+    on_corrupt: OnCorrupt = "error",
+    lazy: bool = False,
 ) -> Data:
     """Read images from Parquet into memory, where `is_parquet`.
 
@@ -59,7 +52,8 @@ def load_parquet(
         name: what messages and the result call the data set.
         seed: of the split.
         workers: threads that decode; the result does not depend on their number.
-        on_corrupt: "skip" leaves out the images that cannot be decoded, and a note says how many.
+        on_corrupt: "skip" leaves out the images that cannot be decoded, and a note says which.
+        lazy: decode when a batch needs an image, instead of keeping what each is brought to.
 
     Raises:
         UsageError: pyarrow is not installed.
@@ -67,48 +61,34 @@ def load_parquet(
         DataError: a file is damaged or has other columns, or the parts have different classes.
         OutOfMemoryError: the pixels would take more than half of the available memory.
     """
+    return load_listing(
+        list_parquet(path), preprocess, name=name, seed=seed, workers=workers, on_corrupt=on_corrupt, lazy=lazy
+    )
+
+
+def list_parquet(path: Path) -> Listing:
+    """What a Parquet file holds, or a folder of train.parquet and test.parquet.
+
+    Raises:
+        UsageError: pyarrow is not installed.
+        DataError: a file is damaged or has other columns, or the parts have different classes.
+    """
     files = {part: path / f"{part}{SUFFIX}" for part in _PARTS} if path.is_dir() else {"train": path}
     tables = {part: _read(file, part) for part, file in files.items()}
     classes = tables["train"].classes
     for part, table in tables.items():
         if table.classes != classes:
             raise DataError(f'"{files[part]}" has other classes than "{files["train"]}"', do="give both the same ones")
-    notes: list[str] = []
-    parts = {part: _decoded(table, preprocess, workers, on_corrupt, notes) for part, table in tables.items()}
-    if "test" not in parts:
-        train = parts["train"]
-        images = dict(zip(tables["train"].names, tables["train"].images, strict=True))
-        digests = [hashlib.sha256(images[image]).hexdigest() for image in train.names]
-        held = torch.tensor(hold_out(train.names, train.labels.tolist(), digests, TEST_SHARE, seed))
-        parts = {"train": train.subset((~held).nonzero().flatten()), "test": train.subset(held.nonzero().flatten())}
-        notes.append(f"no test file: held out {len(parts['test']):,} of {len(train):,} images")
-    for part, found in parts.items():
-        if not len(found):
-            raise DataError(f'"{printable(name)}" has no image in {part}', do="add images")
-    return make_data(name, classes, parts["train"], parts["test"], notes=notes)
-
-
-def _decoded(
-    table: _Table, preprocess: Preprocess, workers: int, on_corrupt: Literal["error", "skip"], notes: list[str]
-) -> Images:
-    reasons: dict[int, str] = {}
-
-    def image_at(index: int) -> Image.Image | None:
-        try:
-            return decode(io.BytesIO(table.images[index]), table.names[index])
-        except DecodeError as error:
-            reasons[index] = error.reason
-        return None
-
-    pixels = prepare_all(len(table.images), image_at, preprocess, workers)
-    everything = Images(pixels, torch.tensor(table.labels), tuple(table.names))
-    if not reasons:
-        return everything
-    if on_corrupt != "skip":
-        bad = tuple((table.names[index], reasons[index]) for index in sorted(reasons))
-        raise CorruptImagesError(bad, len(table.images))
-    notes.append(f"left out {counted(len(reasons), 'image')} that cannot be decoded")
-    return everything.subset(torch.tensor([index for index in range(len(everything)) if index not in reasons]))
+    images = [image for table in tables.values() for image in table.images]
+    return Listing(
+        classes=classes,
+        names=tuple(name for table in tables.values() for name in table.names),
+        labels=tuple(label for table in tables.values() for label in table.labels),
+        parts=tuple(part for part, table in tables.items() for _ in table.images),
+        read=images.__getitem__,
+        container="file",
+        complete=False,
+    )
 
 
 def _read(file: Path, part: str) -> _Table:

@@ -37,25 +37,44 @@ def prepare_all(
     check_memory(count, preprocess)
     pixels = torch.zeros((count, preprocess.channels, *preprocess.size), dtype=torch.uint8)
 
+    def work(index: int) -> None:
+        image = image_at(index)
+        if image is not None:
+            pixels[index] = preprocess.prepare(image)
+
+    in_threads(count, work, workers)
+    return pixels
+
+
+def in_threads(count: int, work: Callable[[int], object], workers: int) -> None:
+    """Call `work` with each index below `count`.
+
+    Args:
+        count: number of calls.
+        work: called in threads, once an index.
+        workers: number of threads; below 1 counts as 1.
+    """
     given_up = threading.Event()
 
-    def work(start: int) -> None:
+    def chunk(start: int) -> None:
         for index in range(start, min(start + _CHUNK, count)):
             if given_up.is_set():
                 return
-            image = image_at(index)
-            if image is not None:
-                pixels[index] = preprocess.prepare(image)
+            work(index)
 
     pool = ThreadPoolExecutor(max(1, workers))
     try:
-        for _ in pool.map(work, range(0, count, _CHUNK)):
+        for _ in pool.map(chunk, range(0, count, _CHUNK)):
             pass
     finally:
         # After Ctrl-C the images of a started task, which may be large, are not waited for.
         given_up.set()
         pool.shutdown(cancel_futures=True)
-    return pixels
+
+
+def room_for_decoded() -> int:
+    """Bytes that decoded images may take beside everything else: a quarter of the available memory."""
+    return (_available_memory() or 0) // 4
 
 
 def check_memory(count: int, preprocess: Preprocess) -> None:

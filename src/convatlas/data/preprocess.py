@@ -100,9 +100,16 @@ class Preprocess(BaseModel):
         if len(self.mean) == len(self.std) == 1:
             # Numbers instead of tensors: a small batch is not kept waiting for them.
             return torch.mul(pixels.to(dtype), 1 / (255 * self.std[0])).sub_(self.mean[0] / self.std[0])
-        mean = torch.tensor(self.mean, dtype=dtype, device=pixels.device).view(-1, 1, 1)
-        std = torch.tensor(self.std, dtype=dtype, device=pixels.device).view(-1, 1, 1)
-        return torch.addcmul(-mean / std, pixels.to(dtype), 1 / (255 * std))
+        mean = torch.tensor(self.mean, dtype=dtype, device=pixels.device)
+        std = torch.tensor(self.std, dtype=dtype, device=pixels.device)
+        factor, offset = (1 / (255 * std)).expand(self.channels), (mean / std).expand(self.channels)
+        if not pixels.is_contiguous() and pixels.is_contiguous(memory_format=torch.channels_last):
+            # A row of pixels is one line of memory: several times quicker than a channel at a time.
+            width = pixels.shape[3]
+            lines = pixels.permute(0, 2, 3, 1).flatten(2).to(dtype)
+            lines = torch.mul(lines, factor.repeat(width)).sub_(offset.repeat(width))
+            return lines.view(*lines.shape[:2], width, self.channels).permute(0, 3, 1, 2)
+        return torch.mul(pixels.to(dtype), factor.view(-1, 1, 1)).sub_(offset.view(-1, 1, 1))
 
     def to_input(self, images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Bring stored images, uint8 (N, C, h, w), to the network's input (N, C, H, W) on their device."""

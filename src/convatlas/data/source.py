@@ -4,7 +4,6 @@ import os
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -17,6 +16,7 @@ from convatlas.data.download import download
 from convatlas.data.folder import load_folder
 from convatlas.data.idx import read_idx
 from convatlas.data.images import Data, Images, make_data
+from convatlas.data.listing import OnCorrupt
 from convatlas.data.parquet import is_parquet, load_parquet
 from convatlas.data.pinned import DIGITS, IDX_SETS, IdxSet, PinnedFile
 from convatlas.data.prepare import check_memory, prepare_all
@@ -42,7 +42,8 @@ def load_data(
     offline: bool = False,
     seed: int = 0,
     workers: int = 2,
-    on_corrupt: Literal["error", "skip"] = "error",
+    on_corrupt: OnCorrupt = "error",
+    lazy: bool = False,
 ) -> Data:
     """Load a data set into memory.
 
@@ -55,6 +56,8 @@ def load_data(
         seed: of the split of a folder that has no test folder.
         workers: threads that decode and resize; the result does not depend on their number.
         on_corrupt: what to do with a folder's or a Parquet file's images that cannot be decoded.
+        lazy: keep a folder's or a Parquet file's images as they are and decode when a batch needs them; for training
+            on random parts of them, and for more than fit in memory.
 
     Raises:
         UsageError: neither a named set nor a path, or Parquet without pyarrow.
@@ -75,7 +78,7 @@ def load_data(
             do="give one of these names, or the path of a folder that has a folder of images for each class",
         )
     load = load_parquet if is_parquet(path) else load_folder
-    return load(path, preprocess, name=name, seed=seed, workers=workers, on_corrupt=on_corrupt)
+    return load(path, preprocess, name=name, seed=seed, workers=workers, on_corrupt=on_corrupt, lazy=lazy)
 
 
 def _cifar10() -> Path:

@@ -1,12 +1,13 @@
 """A trained network's errors on a data set: `evaluate`."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import torch
 
-from convatlas.data.images import Data, Images
+from convatlas.data.images import AnyImages, Data
 from convatlas.data.source import load_data
 from convatlas.errors import DataError, StorageError
 from convatlas.serve.predictor import load
@@ -67,7 +68,7 @@ def trained_on(run: Path) -> str:
     return data
 
 
-def relabelled(data: Data, classes: tuple[str, ...]) -> Images:
+def relabelled(data: Data, classes: tuple[str, ...]) -> AnyImages:
     """A data set's test images with the labels of a network; classes are matched by name.
 
     Raises:
@@ -82,4 +83,4 @@ def relabelled(data: Data, classes: tuple[str, ...]) -> Images:
             do=f"use data with its classes ({', '.join(classes[:10])}{', ...' if len(classes) > 10 else ''})",
         )
     indices = torch.tensor([classes.index(name) for name in data.classes])
-    return Images(data.test.pixels, indices[data.test.labels], data.test.names)
+    return replace(data.test, labels=indices[data.test.labels])

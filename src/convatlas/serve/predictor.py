@@ -15,7 +15,7 @@ from torch import Tensor
 from convatlas.checkpoint import Card
 from convatlas.data.decode import from_pillow, open_image
 from convatlas.data.figure import Invert, as_trained
-from convatlas.data.images import Images
+from convatlas.data.images import AnyImages
 from convatlas.data.loader import Loader
 from convatlas.data.preprocess import Preprocess
 from convatlas.errors import StorageError, UsageError
@@ -121,7 +121,7 @@ class Predictor:
         probabilities: Tensor = logits.float().softmax(dim=1).cpu()
         return probabilities
 
-    def evaluate(self, images: Images) -> Evaluation:
+    def evaluate(self, images: AnyImages) -> Evaluation:
         """The network's answers on images in the stored form, with their labels."""
         return classify(self.network, Loader(images, self.preprocess, batch_size=_BATCH, device=self.device))
 

@@ -9,6 +9,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from convatlas.data.augment import Distortion
+from convatlas.data.crop import AreaCrop, Crop, NoCrop, WindowCrop
 from convatlas.data.preprocess import Preprocess
 from convatlas.errors import UsageError, nearest
 
@@ -127,8 +128,14 @@ class Recipe(Record):
     optimizer: Optimizer
     schedule: Schedule = Constant()
     loss: Loss = CrossEntropy()
+    crop: Crop = NoCrop()
     distortion: Distortion = Field(Distortion(), description="random changes of the training images")
     preprocess: Preprocess = Field(description="from an image to the network's input")
+
+    @property
+    def needs_originals(self) -> bool:
+        """Whether training sees parts of the images in the files, not of what evaluation sees."""
+        return isinstance(self.crop, AreaCrop | WindowCrop)
 
     def to_toml(self) -> str:
         """The recipe as TOML text; `from_toml` gives an equal recipe."""

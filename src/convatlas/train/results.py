@@ -4,6 +4,8 @@ import csv
 import io
 from typing import Any
 
+import torch
+
 from convatlas.data.images import Data
 from convatlas.report import Mistake, write_report
 from convatlas.train.folder import RunFolder, to_json
@@ -52,7 +54,7 @@ def worst_mistakes(evaluation: Evaluation, data: Data) -> list[Mistake]:
             label=data.classes[int(evaluation.labels[i])],
             predicted=data.classes[int(predicted[i])],
             probability=float(confidence[i]),
-            pixels=data.test.pixels[i],
+            pixels=data.test.stored(torch.tensor([i]))[0],
         )
         for i in wrong[:_MISTAKES_SHOWN]
     ]

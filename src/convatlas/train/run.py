@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from convatlas.checkpoint import TRAINING, WEIGHTS, Card, read_checkpoint
-from convatlas.data.images import Data, Images
+from convatlas.data.crop import AnyCrop, NoCrop
+from convatlas.data.images import AnyImages, Data
 from convatlas.data.loader import Loader
 from convatlas.data.source import load_data
 from convatlas.data.split import stratified_split
@@ -96,7 +97,9 @@ def train(
         StoppedError: after Ctrl-C or SIGTERM; the state is kept.
     """
     if not isinstance(data, Data):
-        data = load_data(data, recipe.preprocess, offline=offline, workers=max(1, workers))
+        data = load_data(
+            *(data, recipe.preprocess), offline=offline, workers=max(1, workers), lazy=recipe.needs_originals
+        )
     preprocess = recipe.preprocess.model_copy(update={"background": data.background})
     recipe = recipe.model_copy(update={"preprocess": preprocess})
     keep_freed_memory()
@@ -123,7 +126,7 @@ class _Run:
         self.folder, self.data, self.recipe, self.device, self.workers = folder, data, recipe, device, workers
         chosen, held_out = split(data, recipe)
         self.train_images = chosen
-        self.loader = self._loader(chosen)
+        self.loader = self._loader(chosen, crop=None if isinstance(recipe.crop, NoCrop) else recipe.crop)
         self.validation = self._loader(held_out)
         self.steps = recipe.epochs * len(self.loader)
         self.state = TrainingState(model, recipe)
@@ -137,9 +140,15 @@ class _Run:
             "images": {"train": len(chosen), "validation": len(held_out), "test": len(data.test)},
         }
 
-    def _loader(self, images: Images) -> Loader:
+    def _loader(self, images: AnyImages, crop: AnyCrop | None = None) -> Loader:
         recipe = self.recipe
-        return Loader(images, recipe.preprocess, batch_size=recipe.batch_size, device=self.device, workers=self.workers)
+        return Loader(
+            *(images, recipe.preprocess),
+            batch_size=recipe.batch_size,
+            crop=crop,
+            device=self.device,
+            workers=self.workers,
+        )
 
     def begin(self) -> tuple[str, ...]:
         self.folder.require_space(sum(t.numel() * t.element_size() for t in self.state.weights().values()) * 4)
@@ -232,7 +241,7 @@ class _Run:
         return RunResult(self.folder.path, figures, test)
 
 
-def split(data: Data, recipe: Recipe) -> tuple[Images, Images]:
+def split(data: Data, recipe: Recipe) -> tuple[AnyImages, AnyImages]:
     """The images that are learnt, and those that choose the best epoch: the data's own validation images, if there are.
 
     Raises:

@@ -1,0 +1,214 @@
+"""From images that are named and labelled to a data set: decode, verify, split; what every kind of DATA shares."""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from convatlas.data.decode import DecodeError, printable
+from convatlas.data.holdout import hold_out
+from convatlas.data.images import AnyImages, Data, Images, make_data
+from convatlas.data.originals import LazyImages, Originals
+from convatlas.data.prepare import check_memory, in_threads, room_for_decoded
+from convatlas.data.preprocess import Preprocess
+from convatlas.data.tree import counted, listed
+from convatlas.errors import DataError
+
+TEST_SHARE = 0.2
+OnCorrupt = Literal["error", "skip"]
+
+
+class CorruptImagesError(DataError):
+    """Images that cannot be decoded; `files` has the path below the root and the reason of every one."""
+
+    def __init__(self, files: tuple[tuple[str, str], ...], total: int) -> None:
+        super().__init__(
+            f"{len(files):,} of {counted(total, 'image')} cannot be decoded: {_reasons(files)}",
+            do="fix them, or use --on-corrupt skip",
+        )
+        self.files = files
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Images that are named and labelled, not yet read.
+
+    Attributes:
+        classes: names; a label is an index into them.
+        names: of the images, all different.
+        labels: of each.
+        parts: of each "train", "test" or "val". Without a "test" some of the others are held out.
+        read: gives the bytes of the file at an index; raises OSError.
+        container: what is missing where there is no part for testing, "folder" or "file".
+        complete: whether each class has to have an image in each part.
+        notes: remarks for the user.
+    """
+
+    classes: tuple[str, ...]
+    names: tuple[str, ...]
+    labels: tuple[int, ...]
+    parts: tuple[str, ...]
+    read: Callable[[int], bytes]
+    container: str
+    complete: bool
+    notes: tuple[str, ...] = ()
+
+
+def load_listing(
+    listing: Listing,
+    preprocess: Preprocess,
+    *,
+    name: str,
+    seed: int,
+    workers: int,
+    on_corrupt: OnCorrupt,
+    lazy: bool,
+) -> Data:
+    """Decode every image once, find those that cannot be, and split.
+
+    Args:
+        listing: what there is.
+        preprocess: what each image is brought to.
+        name: what the result is called.
+        seed: of the split.
+        workers: threads that decode; the result does not depend on their number.
+        on_corrupt: "skip" leaves out the images that cannot be decoded, and a note says which.
+        lazy: keep the files and decode when a batch needs an image, instead of keeping what each is brought to.
+
+    Raises:
+        CorruptImagesError: images that cannot be decoded, unless they are to be skipped.
+        DataError: a class is left without an image, or none can be held out.
+        OutOfMemoryError: the pixels would take more than half of the available memory.
+    """
+    everything, reasons = (_lazy if lazy else _eager)(listing, preprocess, workers)
+    total = len(listing.names)
+    bad = tuple((printable(listing.names[index]), reasons[index]) for index in sorted(reasons))
+    if bad and on_corrupt != "skip":
+        raise CorruptImagesError(bad, total)
+    good = [index for index in range(total) if index not in reasons]
+    notes = list(listing.notes)
+    if bad:
+        notes.append(f"left out {counted(len(bad), 'image')} that cannot be decoded: {_reasons(bad)}")
+    require_images(listing, good, " that can be decoded" if bad else "")
+    digests = everything.digests
+    notes += _notes_on_copies(listing, good, digests)
+    members = {part: [i for i in good if listing.parts[i] == part] for part in dict.fromkeys(listing.parts)}
+    if "test" not in members:
+        notes += _hold_out_test(listing, members, digests, seed)
+    subsets = {part: everything.images.subset(torch.tensor(found)) for part, found in members.items()}
+    return make_data(
+        name, listing.classes, subsets["train"], subsets["test"], validation=subsets.get("val"), notes=notes
+    )
+
+
+def require_images(listing: Listing, indices: Sequence[int], which: str = "") -> None:
+    """Refuse a listing in which a class has no image in a part.
+
+    Raises:
+        DataError: with the classes' names.
+    """
+    if not listing.complete:
+        for part in dict.fromkeys(listing.parts):
+            if all(listing.parts[i] != part for i in indices):
+                raise DataError(f"{part} has no image{which}", do="add images")
+        return
+    present = {(listing.parts[i], listing.labels[i]) for i in indices}
+    parts = dict.fromkeys(listing.parts)
+    for part in parts:
+        empty = [name for label, name in enumerate(listing.classes) if (part, label) not in present]
+        if empty:
+            said = f"class {quoted(empty)} has" if len(empty) == 1 else f"the classes {quoted(empty)} have"
+            where = f" in {part}" if len(parts) > 1 else ""
+            raise DataError(f"{said} 0 images{which}{where}", do="add images or remove the folder")
+
+
+@dataclass(frozen=True, slots=True)
+class _Everything:
+    images: AnyImages
+    digests: list[str]
+
+
+def _eager(listing: Listing, preprocess: Preprocess, workers: int) -> tuple[_Everything, dict[int, str]]:
+    total = len(listing.names)
+    check_memory(total, preprocess)
+    originals = Originals(listing.read, listing.names, preprocess, room=0)
+    pixels = torch.zeros((total, preprocess.channels, *preprocess.size), dtype=torch.uint8)
+    digests, reasons = [""] * total, dict[int, str]()
+
+    def work(index: int) -> None:
+        try:
+            digests[index], pixels[index] = originals.prepared(index)
+        except DecodeError as error:
+            reasons[index] = error.reason
+
+    in_threads(total, work, workers)
+    return _Everything(Images(pixels, torch.tensor(listing.labels), listing.names), digests), reasons
+
+
+def _lazy(listing: Listing, preprocess: Preprocess, workers: int) -> tuple[_Everything, dict[int, str]]:
+    total = len(listing.names)
+    originals = Originals(listing.read, listing.names, preprocess, room_for_decoded())
+    digests, reasons = [""] * total, dict[int, str]()
+
+    def work(index: int) -> None:
+        try:
+            digests[index] = originals.verify(index)
+        except DecodeError as error:
+            reasons[index] = error.reason
+
+    in_threads(total, work, workers)
+    labels = torch.tensor(listing.labels)
+    images = LazyImages(originals, torch.arange(total), labels, listing.names, tuple(digests))
+    return _Everything(images, digests), reasons
+
+
+def _notes_on_copies(listing: Listing, good: Sequence[int], digests: Sequence[str]) -> list[str]:
+    copies: dict[str, list[int]] = defaultdict(list)
+    for index in good:
+        copies[digests[index]].append(index)
+    groups = [group for group in copies.values() if len(group) > 1]
+    torn = [group for group in groups if len({listing.labels[i] for i in group}) > 1]
+    leaked = [group for group in groups if len({listing.parts[i] for i in group}) > 1]
+    return [
+        f"{counted(len(found), 'image')} {'occurs' if len(found) == 1 else 'occur'} in more than one {what}: "
+        + listed([" = ".join(printable(listing.names[i]) for i in group[:3]) for group in found])
+        for found, what in ((torn, "class"), (leaked, "part of the split"))
+        if found
+    ]
+
+
+def _hold_out_test(listing: Listing, members: dict[str, list[int]], digests: Sequence[str], seed: int) -> list[str]:
+    """Move a share of the training images to a test part; gives remarks."""
+    train = members["train"]
+    held = hold_out(
+        *([listing.names[i] for i in train], [listing.labels[i] for i in train], [digests[i] for i in train]),
+        TEST_SHARE,
+        seed,
+    )
+    test = [index for index, out in zip(train, held, strict=True) if out]
+    if not test:
+        raise DataError(
+            "no class has two different images, so none can be held out for a test",
+            do=f"add images or a test {listing.container}",
+        )
+    members["test"] = test
+    members["train"] = [index for index, out in zip(train, held, strict=True) if not out]
+    notes = [
+        f"no test {listing.container}: held out {len(test):,} of {len(train):,} images (20 % a class, seed {seed})"
+    ]
+    tested = {listing.labels[index] for index in test}
+    missing = [name for label, name in enumerate(listing.classes) if label not in tested]
+    if missing:
+        notes.append(f"no test image of {quoted(missing)}: too few different images")
+    return notes
+
+
+def _reasons(files: tuple[tuple[str, str], ...]) -> str:
+    return listed([f"{name} ({reason})" for name, reason in files])
+
+
+def quoted(names: Sequence[str]) -> str:
+    """The first names in quotation marks, and how many more there are."""
+    return listed([f'"{printable(name)}"' for name in names])

@@ -1,0 +1,156 @@
+"""Encoded images that are decoded when they are asked for, and kept decoded while there is room in memory."""
+
+import hashlib
+import io
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from convatlas.data.crop import AnyCrop, PaddedCrop, crop_draws, cut, shifted
+from convatlas.data.decode import DecodeError, decode
+from convatlas.data.preprocess import Preprocess
+
+# The shorter side that is wanted for crops, in sides of the network's input.
+_SPARE = 2
+
+
+class Originals:
+    """The images of a data set as they are in their files.
+
+    What is kept decoded is only a matter of speed: equal calls give equal pixels. Several threads may call.
+
+    Args:
+        read: gives a file's bytes at an index; raises OSError.
+        names: what errors call the images.
+        preprocess: what the network's input is.
+        room: bytes that decoded images may take.
+    """
+
+    def __init__(self, read: Callable[[int], bytes], names: Sequence[str], preprocess: Preprocess, room: int) -> None:
+        self.preprocess = preprocess
+        self.names = names
+        self._read, self._room, self._lock = read, room, threading.Lock()
+        self._decoded: dict[int, Tensor] = {}
+        self._stored: dict[int, Tensor] = {}
+
+    def verify(self, index: int) -> str:
+        """Decode an image and keep it if there is room; gives the SHA-256 of its file in hex.
+
+        Raises:
+            DecodeError: if it cannot be decoded or read.
+        """
+        data = self._bytes(index)
+        self._keep(self._decoded, index, self._pixels(index, data))
+        return hashlib.sha256(data).hexdigest()
+
+    def prepared(self, index: int) -> tuple[str, Tensor]:
+        """The SHA-256 of an image's file in hex, and what `stored` gives; nothing is kept.
+
+        Raises:
+            DecodeError: if it cannot be decoded or read.
+        """
+        data = self._bytes(index)
+        image = decode(io.BytesIO(data), self.names[index])
+        return hashlib.sha256(data).hexdigest(), self.preprocess.prepare(image)
+
+    def decoded(self, index: int) -> Tensor:
+        """An image for training: uint8 (C, H, W), upright, in memory a pixel's channels side by side.
+
+        A JPEG that is much larger than the input is decoded at a fraction of its size, which its format makes quick:
+        the shorter side stays at twice the input's or more.
+        """
+        found = self._decoded.get(index)
+        return self._keep(self._decoded, index, self._pixels(index, self._bytes(index))) if found is None else found
+
+    def stored(self, index: int) -> Tensor:
+        """An image for evaluation, in the stored form of `Preprocess`: uint8 (C, h, w)."""
+        found = self._stored.get(index)
+        if found is not None:
+            return found
+        return self._keep(self._stored, index, self.prepared(index)[1])
+
+    def _bytes(self, index: int) -> bytes:
+        try:
+            return self._read(index)
+        except OSError as error:
+            raise DecodeError(self.names[index], f"cannot be read ({error.strerror})") from error
+
+    def _pixels(self, index: int, data: bytes) -> Tensor:
+        shorter = _SPARE * max(self.preprocess.size)
+        image = decode(io.BytesIO(data), self.names[index], shorter=shorter)
+        image = image.convert("L" if self.preprocess.channels == 1 else "RGB")
+        return torch.from_numpy(np.array(image).reshape(image.height, image.width, -1)).permute(2, 0, 1)
+
+    def _keep(self, kept: dict[int, Tensor], index: int, pixels: Tensor) -> Tensor:
+        with self._lock:
+            if index not in kept and pixels.numel() <= self._room:
+                self._room -= pixels.numel()
+                kept[index] = pixels
+        return pixels
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LazyImages:
+    """Labelled images that are decoded when a batch needs them; the counterpart of `Images`.
+
+    Attributes:
+        originals: where they come from.
+        indices: which of them, int64 (N,).
+        labels: int64 (N,), indices into the data set's classes.
+        names: for each image its path relative to the data set's folder.
+        digests: for each image the SHA-256 of its file in hex.
+    """
+
+    originals: Originals
+    indices: Tensor
+    labels: Tensor
+    names: tuple[str, ...]
+    digests: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def subset(self, indices: Tensor) -> "LazyImages":
+        """The images at `indices` (int64), in that order."""
+        chosen = indices.tolist()
+        return LazyImages(
+            self.originals,
+            self.indices[indices],
+            self.labels[indices],
+            tuple(self.names[i] for i in chosen),
+            tuple(self.digests[i] for i in chosen),
+        )
+
+    def stored(self, items: Tensor) -> Tensor:
+        """Images at the positions `items` for evaluation: uint8 (N, C, h, w)."""
+        return torch.stack([self.originals.stored(i) for i in self.indices[items].tolist()])
+
+    def cropped(self, items: Tensor, crop: AnyCrop, fill: int, *, seed: int, epoch: int) -> Tensor:
+        """Random parts of the images at the positions `items`: uint8 (N, C, h, w), channels last in memory.
+
+        Args:
+            items: positions in the set.
+            crop: which parts.
+            fill: pixel value of a padding.
+            seed: the run's.
+            epoch: from 0.
+        """
+        draws = crop_draws(items, seed=seed, epoch=epoch)
+        preprocess = self.originals.preprocess
+        if isinstance(crop, PaddedCrop):
+            return shifted(self.stored(items), crop, draws, fill)
+        height, width = preprocess.size
+        batch = torch.empty((len(items), height, width, preprocess.channels), dtype=torch.uint8).permute(0, 3, 1, 2)
+        for place, (index, draw) in enumerate(zip(self.indices[items].tolist(), draws, strict=True)):
+            original = self.originals.decoded(index)
+            batch[place] = cut(original, crop, preprocess.size, draw, preprocess.interpolation)
+        return batch
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the files' contents, for the data set's fingerprint."""
+        return hashlib.sha256("".join(self.digests).encode()).digest()

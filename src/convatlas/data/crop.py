@@ -5,10 +5,11 @@ from typing import Annotated, Literal, TypeAlias
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from convatlas.data.hashing import seed_of, uniforms
+from convatlas.data.record import Record
 
 Box: TypeAlias = tuple[int, int, int, int]
 """Top, left, height and width, in pixels."""
@@ -16,12 +17,6 @@ Box: TypeAlias = tuple[int, int, int, int]
 # Draws of an image: no other use of (seed, epoch) has this number.
 _CROP = 40_213
 _TRIES = 10
-
-
-class Record(BaseModel):
-    """A frozen part of a recipe; unknown keys are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class NoCrop(Record):

@@ -6,20 +6,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from convatlas.data.augment import Distortion
 from convatlas.data.crop import AreaCrop, Crop, NoCrop, WindowCrop
 from convatlas.data.preprocess import Preprocess
+from convatlas.data.record import Record as Record
 from convatlas.errors import UsageError, nearest
 
 _SEE_FIELDS = "see the training page of the documentation, or the recipe.toml of any run, for every field"
-
-
-class Record(BaseModel):
-    """A frozen part of a recipe; unknown keys are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Sgd(Record):

@@ -9,10 +9,12 @@ import torch
 from torch import Tensor
 
 from convatlas.data.augment import Distortion
+from convatlas.data.colour import Colour, principal_colours
 from convatlas.data.crop import AnyCrop
 from convatlas.data.hashing import seed_of
 from convatlas.data.images import AnyImages, Images
 from convatlas.data.preprocess import Preprocess
+from convatlas.data.randaugment import RandAugment
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class Loader:
         preprocess: how a stored image becomes an input.
         batch_size: images a batch; the last one may have fewer.
         crop: random part of each image in a training pass.
+        randaugment: random operations on it.
+        colour: random colours of it.
         device: where the batches are made and stay.
         workers: threads that prepare batches ahead; 0 prepares each when it is asked for. The batches are the same.
     """
@@ -43,6 +47,8 @@ class Loader:
         *,
         batch_size: int,
         crop: AnyCrop | None = None,
+        randaugment: RandAugment | None = None,
+        colour: Colour | None = None,
         device: torch.device | str = "cpu",
         workers: int = 0,
     ) -> None:
@@ -52,7 +58,10 @@ class Loader:
             images = Images(images.pixels.to(device), self.labels, images.names)
         self.images = images
         self.preprocess = preprocess
-        self.crop = crop
+        self.crop, self.randaugment = crop, randaugment
+        self.colour = None if colour is None or colour.changes_nothing else colour
+        lit = self.colour is not None and self.colour.lighting and preprocess.channels == 3
+        self._principal = principal_colours(images) if lit else None
         self.batch_size = batch_size
         self.workers = workers
 
@@ -106,8 +115,13 @@ class Loader:
     def _batch(self, items: Tensor, distortion: Distortion | None, seed: int, epoch: int) -> Batch:
         """A batch of a training pass; without a distortion as evaluation sees it."""
         pixels = self._pixels(items, distortion is not None, seed, epoch)
-        if distortion is not None and not distortion.changes_nothing:
-            pixels = distortion.apply(pixels, items, seed=seed, epoch=epoch, fill=self.preprocess.fill)
+        if distortion is not None:
+            fill = self.preprocess.fill
+            if self.randaugment is not None:
+                pixels = self.randaugment.apply(pixels, items, seed=seed, epoch=epoch, fill=fill)
+            pixels = distortion.apply(pixels, items, seed=seed, epoch=epoch, fill=fill)
+            if self.colour is not None:
+                pixels = self.colour.apply(pixels, items, self._principal, seed=seed, epoch=epoch)
         return Batch(self.preprocess.normalise(pixels), self.labels[items], items)
 
     def _pixels(self, items: Tensor, training: bool, seed: int, epoch: int) -> Tensor:

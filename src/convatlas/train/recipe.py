@@ -9,8 +9,10 @@ import tomli_w
 from pydantic import BaseModel, Field, ValidationError
 
 from convatlas.data.augment import Distortion
+from convatlas.data.colour import Colour
 from convatlas.data.crop import AreaCrop, Crop, NoCrop, WindowCrop
 from convatlas.data.preprocess import Preprocess
+from convatlas.data.randaugment import RandAugment
 from convatlas.data.record import Record as Record
 from convatlas.errors import UsageError, nearest
 
@@ -125,6 +127,8 @@ class Recipe(Record):
     loss: Loss = CrossEntropy()
     crop: Crop = NoCrop()
     distortion: Distortion = Field(Distortion(), description="random changes of the training images")
+    randaugment: RandAugment = Field(RandAugment(), description="random operations on the training images")
+    colour: Colour = Field(Colour(), description="random colours of the training images")
     preprocess: Preprocess = Field(description="from an image to the network's input")
 
     @property

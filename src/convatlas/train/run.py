@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from convatlas.checkpoint import TRAINING, WEIGHTS, Card, read_checkpoint
-from convatlas.data.crop import AnyCrop, NoCrop
+from convatlas.data.crop import NoCrop
 from convatlas.data.images import AnyImages, Data
 from convatlas.data.loader import Loader
 from convatlas.data.source import load_data
@@ -126,7 +126,15 @@ class _Run:
         self.folder, self.data, self.recipe, self.device, self.workers = folder, data, recipe, device, workers
         chosen, held_out = split(data, recipe)
         self.train_images = chosen
-        self.loader = self._loader(chosen, crop=None if isinstance(recipe.crop, NoCrop) else recipe.crop)
+        self.loader = Loader(
+            *(chosen, recipe.preprocess),
+            batch_size=recipe.batch_size,
+            crop=None if isinstance(recipe.crop, NoCrop) else recipe.crop,
+            randaugment=recipe.randaugment,
+            colour=recipe.colour,
+            device=device,
+            workers=workers,
+        )
         self.validation = self._loader(held_out)
         self.steps = recipe.epochs * len(self.loader)
         self.state = TrainingState(model, recipe)
@@ -140,15 +148,9 @@ class _Run:
             "images": {"train": len(chosen), "validation": len(held_out), "test": len(data.test)},
         }
 
-    def _loader(self, images: AnyImages, crop: AnyCrop | None = None) -> Loader:
+    def _loader(self, images: AnyImages) -> Loader:
         recipe = self.recipe
-        return Loader(
-            *(images, recipe.preprocess),
-            batch_size=recipe.batch_size,
-            crop=crop,
-            device=self.device,
-            workers=self.workers,
-        )
+        return Loader(images, recipe.preprocess, batch_size=recipe.batch_size, device=self.device, workers=self.workers)
 
     def begin(self) -> tuple[str, ...]:
         self.folder.require_space(sum(t.numel() * t.element_size() for t in self.state.weights().values()) * 4)

@@ -10,7 +10,10 @@ from convatlas.errors import UsageError
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 
-DATA_HELP = f"{', '.join(NAMED_SETS)}, a folder of class folders, or a Parquet file of encoded images."
+DATA_HELP = (
+    f"{', '.join(NAMED_SETS)}, a folder of class folders, a CSV or Parquet file of paths and labels, or "
+    "a Parquet file of encoded images."
+)
 """What a DATA argument may be."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -8,11 +8,11 @@ from convatlas.data.decode import printable
 from convatlas.data.images import Data
 from convatlas.data.listing import Listing, OnCorrupt, load_listing, quoted, require_images
 from convatlas.data.preprocess import Preprocess
+from convatlas.data.table import PARTS
 from convatlas.data.tree import Folder, counted, look_through
 from convatlas.errors import DataError
 
 _LAYOUT = "put the images into root/CLASS/, or into root/train/CLASS/ and root/test/CLASS/"
-_PARTS = {"train": "train", "test": "test", "val": "val", "valid": "val", "validation": "val"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def list_folder(root: Path) -> Listing:
 
 def _parts(tree: Folder) -> tuple[dict[str, Folder], list[str]]:
     _require_no_loose_images(tree)
-    split = [folder for folder in tree.folders if folder.path.name.lower() in _PARTS]
+    split = [folder for folder in tree.folders if folder.path.name.lower() in PARTS]
     others = [folder for folder in tree.folders if folder not in split]
     train = next((folder for folder in split if folder.path.name.lower() == "train"), None)
     if train is None or (train.images and others):
@@ -113,7 +113,7 @@ def _parts(tree: Folder) -> tuple[dict[str, Folder], list[str]]:
         )
     parts: dict[str, Folder] = {}
     for folder in split:
-        part = _PARTS[folder.path.name.lower()]
+        part = PARTS[folder.path.name.lower()]
         if part in parts:
             both = quoted([parts[part].path.name, folder.path.name])
             raise DataError(f'"{_shown(tree)}" has two {part} folders: {both}', do="remove or rename one")

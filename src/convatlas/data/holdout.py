@@ -19,7 +19,7 @@ def hold_out(
     Args:
         names: paths relative to the data set's folder; all different.
         labels: class indices.
-        digests: hash of each file's content.
+        digests: hash of each file's content, or whatever else is equal for images that must stay together.
         share: of each class, in (0, 1), rounded; a class of two different files or more gives at least one image and
             keeps at least one.
         seed: another seed gives another choice.
@@ -49,6 +49,31 @@ def hold_out(
             chosen += group
     taken = set(chosen)
     return [index in taken for index in range(len(names))]
+
+
+def tied(digests: Sequence[str], groups: Sequence[str]) -> tuple[str, ...]:
+    """What must stay together: images of one group, copies of one file, and what hangs together by both.
+
+    Args:
+        digests: hash of each file's content.
+        groups: of each image, or nothing.
+
+    Returns:
+        For each image a text, equal for those that must not be parted.
+    """
+    if not groups:
+        return tuple(digests)
+    parent: dict[str, str] = {}
+
+    def root(of: str) -> str:
+        while parent.setdefault(of, of) != of:
+            parent[of] = parent[parent[of]]
+            of = parent[of]
+        return of
+
+    for digest, group in zip(digests, groups, strict=True):
+        parent[root(f"file {digest}")] = root(f"group {group}")
+    return tuple(root(f"group {group}") for group in groups)
 
 
 def _rank(name: str, seed: int) -> bytes:

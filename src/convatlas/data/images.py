@@ -24,11 +24,13 @@ class Images:
         pixels: uint8 (N, C, h, w), the stored form of `Preprocess`.
         labels: int64 (N,), indices into the data set's classes.
         names: for each image its path relative to the data set's folder, or like "mnist5k/0123".
+        groups: for each image what it must not be parted from: images of equal text stay together in every split.
     """
 
     pixels: Tensor
     labels: Tensor
     names: tuple[str, ...]
+    groups: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -57,7 +59,13 @@ class Images:
 
     def subset(self, indices: Tensor) -> "Images":
         """The images at `indices` (int64), in that order."""
-        return Images(self.pixels[indices], self.labels[indices], tuple(self.names[i] for i in indices.tolist()))
+        chosen = indices.tolist()
+        return Images(
+            self.pixels[indices],
+            self.labels[indices],
+            tuple(self.names[i] for i in chosen),
+            tuple(self.groups[i] for i in chosen) if self.groups else (),
+        )
 
 
 AnyImages: TypeAlias = Images | LazyImages

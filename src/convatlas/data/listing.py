@@ -2,13 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 
 from convatlas.data.decode import DecodeError, printable
-from convatlas.data.holdout import hold_out
+from convatlas.data.holdout import hold_out, tied
 from convatlas.data.images import AnyImages, Data, Images, make_data
 from convatlas.data.originals import LazyImages, Originals
 from convatlas.data.prepare import check_memory, in_threads, room_for_decoded
@@ -44,6 +44,7 @@ class Listing:
         container: what is missing where there is no part for testing, "folder" or "file".
         complete: whether each class has to have an image in each part.
         notes: remarks for the user.
+        groups: of each image what it must not be parted from, such as a patient or a film; () if that is not known.
     """
 
     classes: tuple[str, ...]
@@ -54,6 +55,7 @@ class Listing:
     container: str
     complete: bool
     notes: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
 
 
 def load_listing(
@@ -92,12 +94,13 @@ def load_listing(
     if bad:
         notes.append(f"left out {counted(len(bad), 'image')} that cannot be decoded: {_reasons(bad)}")
     require_images(listing, good, " that can be decoded" if bad else "")
-    digests = everything.digests
-    notes += _notes_on_copies(listing, good, digests)
+    notes += _notes_on_copies(listing, good, everything.digests)
+    together = tied(everything.digests, listing.groups)
     members = {part: [i for i in good if listing.parts[i] == part] for part in dict.fromkeys(listing.parts)}
     if "test" not in members:
-        notes += _hold_out_test(listing, members, digests, seed)
-    subsets = {part: everything.images.subset(torch.tensor(found)) for part, found in members.items()}
+        notes += _hold_out_test(listing, members, together, seed)
+    images = replace(everything.images, groups=together)
+    subsets = {part: images.subset(torch.tensor(found)) for part, found in members.items()}
     return make_data(
         name, listing.classes, subsets["train"], subsets["test"], validation=subsets.get("val"), notes=notes
     )
@@ -179,11 +182,11 @@ def _notes_on_copies(listing: Listing, good: Sequence[int], digests: Sequence[st
     ]
 
 
-def _hold_out_test(listing: Listing, members: dict[str, list[int]], digests: Sequence[str], seed: int) -> list[str]:
+def _hold_out_test(listing: Listing, members: dict[str, list[int]], together: Sequence[str], seed: int) -> list[str]:
     """Move a share of the training images to a test part; gives remarks."""
     train = members["train"]
     held = hold_out(
-        *([listing.names[i] for i in train], [listing.labels[i] for i in train], [digests[i] for i in train]),
+        *([listing.names[i] for i in train], [listing.labels[i] for i in train], [together[i] for i in train]),
         TEST_SHARE,
         seed,
     )

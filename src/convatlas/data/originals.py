@@ -103,6 +103,7 @@ class LazyImages:
         labels: int64 (N,), indices into the data set's classes.
         names: for each image its path relative to the data set's folder.
         digests: for each image the SHA-256 of its file in hex.
+        groups: for each image what it must not be parted from: images of equal text stay together in every split.
     """
 
     originals: Originals
@@ -110,6 +111,7 @@ class LazyImages:
     labels: Tensor
     names: tuple[str, ...]
     digests: tuple[str, ...]
+    groups: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -123,6 +125,7 @@ class LazyImages:
             self.labels[indices],
             tuple(self.names[i] for i in chosen),
             tuple(self.digests[i] for i in chosen),
+            tuple(self.groups[i] for i in chosen) if self.groups else (),
         )
 
     def stored(self, items: Tensor) -> Tensor:

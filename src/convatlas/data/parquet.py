@@ -91,6 +91,26 @@ def list_parquet(path: Path) -> Listing:
     )
 
 
+def parquet_columns(file: Path, *, rows: bool = True) -> dict[str, list[str]]:
+    """The columns of a Parquet file as texts, by name; without rows their names alone.
+
+    Raises:
+        UsageError: pyarrow is not installed.
+        DataError: the file is damaged.
+    """
+    pyarrow, parquet = _pyarrow()
+    try:
+        if not rows:
+            return {name: [] for name in parquet.read_schema(file).names}
+        table = parquet.read_table(file)
+    except (OSError, pyarrow.ArrowException) as error:
+        raise DataError(f'"{printable(str(file))}" cannot be read ({_reason(error)})', do=_LAYOUT) from error
+    return {
+        name: ["" if value is None else str(value) for value in table.column(name).to_pylist()]
+        for name in table.column_names
+    }
+
+
 def _read(file: Path, part: str) -> _Table:
     pyarrow, parquet = _pyarrow()
     try:

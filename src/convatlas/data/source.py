@@ -22,6 +22,7 @@ from convatlas.data.pinned import DIGITS, IDX_SETS, IdxSet, PinnedFile
 from convatlas.data.prepare import check_memory, prepare_all
 from convatlas.data.preprocess import Preprocess
 from convatlas.data.split import stratified_split
+from convatlas.data.table import is_table, load_table
 from convatlas.errors import ConvAtlasError, DataError, UsageError, nearest
 
 CIFAR10 = "cifar10"
@@ -49,8 +50,8 @@ def load_data(
 
     Args:
         data: "mnist5k", "mnist", "fashion-mnist", "cifar10"; a folder of class folders; a Parquet file of encoded
-            images, or a folder of train.parquet and test.parquet. A `Path` is never a name, nor is a text with a slash
-            in it ("./mnist").
+            images, or a folder of train.parquet and test.parquet; a CSV or Parquet file of paths and labels. A `Path`
+            is never a name, nor is a text with a slash in it ("./mnist").
         preprocess: what each image is brought to.
         offline: never download.
         seed: of the split of a folder that has no test folder.
@@ -77,7 +78,7 @@ def load_data(
             f'unknown data set "{printable(name)}": {nearest(name, NAMED_SETS)}',
             do="give one of these names, or the path of a folder that has a folder of images for each class",
         )
-    load = load_parquet if is_parquet(path) else load_folder
+    load = load_table if is_table(path) else load_parquet if is_parquet(path) else load_folder
     return load(path, preprocess, name=name, seed=seed, workers=workers, on_corrupt=on_corrupt, lazy=lazy)
 
 

@@ -208,7 +208,7 @@ def _refuse_unfit(folder: RunFolder, *, resume: bool) -> None:
     own = {".lock", "holder.json", "checkpoints"}
     if (folder.path / "holder.json").exists():
         # Only a process that was killed leaves it; it had found the folder empty and not got as far as run.json.
-        own |= {"recipe.toml", "environment.json"}
+        own |= {"recipe.toml", "split.csv", "environment.json"}
     others = [entry.name for entry in folder.path.iterdir() if entry.name not in own and not is_temporary(entry)]
     if others:
         raise UsageError(f"{folder.path} is not empty (it holds {others[0]})", do="give a new --out")

@@ -15,7 +15,6 @@ from convatlas.data.crop import NoCrop
 from convatlas.data.images import AnyImages, Data
 from convatlas.data.loader import Loader
 from convatlas.data.source import load_data
-from convatlas.data.split import stratified_split
 from convatlas.errors import UsageError
 from convatlas.train.folder import RunFolder, environment, open_run, to_json
 from convatlas.train.history import History
@@ -24,6 +23,7 @@ from convatlas.train.machine import cpu_threads, keep_freed_memory
 from convatlas.train.metrics import Evaluation
 from convatlas.train.recipe import Recipe
 from convatlas.train.results import write_results
+from convatlas.train.split import split, split_csv
 from convatlas.train.state import Progress, TrainingState
 from convatlas.train.stop import StoppedError, StopRequest, listen
 
@@ -125,6 +125,7 @@ class _Run:
     ) -> None:
         self.folder, self.data, self.recipe, self.device, self.workers = folder, data, recipe, device, workers
         chosen, held_out = split(data, recipe)
+        self.parts = {"train": chosen, "validation": held_out, "test": data.test}
         self.train_images = chosen
         self.loader = Loader(
             *(chosen, recipe.preprocess),
@@ -155,6 +156,7 @@ class _Run:
     def begin(self) -> tuple[str, ...]:
         self.folder.require_space(sum(t.numel() * t.element_size() for t in self.state.weights().values()) * 4)
         self.folder.write("recipe.toml", self.recipe.to_toml())
+        self.folder.write("split.csv", split_csv(self.parts))
         self.folder.write("environment.json", to_json(environment(), indent=2))
         self.folder.write("run.json", to_json(self.identity | {"command": _command()}, indent=2))
         self.history = self._history()
@@ -241,20 +243,6 @@ class _Run:
         }
         write_results(self.folder, figures, test, self.data)
         return RunResult(self.folder.path, figures, test)
-
-
-def split(data: Data, recipe: Recipe) -> tuple[AnyImages, AnyImages]:
-    """The images that are learnt, and those that choose the best epoch: the data's own validation images, if there are.
-
-    Raises:
-        UsageError: if nothing is left to validate on.
-    """
-    if data.validation is not None:
-        return data.train, data.validation
-    learnt, held_out = stratified_split(data.train.labels, recipe.validation, recipe.seed)
-    if not len(held_out):
-        raise UsageError(f"{data.name} has too few images to hold out validation images", do="add images to each class")
-    return data.train.subset(learnt), data.train.subset(held_out)
 
 
 def network_card(model: nn.Module) -> dict[str, str | int] | None:

@@ -1,0 +1,46 @@
+"""Which images a run learns, and which choose its best epoch."""
+
+import csv
+import io
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from convatlas.data.holdout import hold_out
+from convatlas.data.images import AnyImages, Data
+from convatlas.data.split import stratified_split
+from convatlas.errors import UsageError
+from convatlas.train.recipe import Recipe
+
+
+def split(data: Data, recipe: Recipe) -> tuple[AnyImages, AnyImages]:
+    """The images that are learnt, and those that choose the best epoch: the data's own validation images, if there are.
+
+    Raises:
+        UsageError: if nothing is left to validate on.
+    """
+    if data.validation is not None:
+        return data.train, data.validation
+    learnt, held_out = _held_out(data.train, recipe)
+    if not len(held_out) or not len(learnt):
+        raise UsageError(f"{data.name} has too few images to hold out validation images", do="add images to each class")
+    return data.train.subset(learnt), data.train.subset(held_out)
+
+
+def _held_out(images: AnyImages, recipe: Recipe) -> tuple[Tensor, Tensor]:
+    if not images.groups:
+        return stratified_split(images.labels, recipe.validation, recipe.seed)
+    # Files of a user: copies stay together, and the images stay where they are when others are added.
+    labels = images.labels.tolist()
+    held = torch.tensor(hold_out(images.names, labels, images.groups, recipe.validation, recipe.seed))
+    return (~held).nonzero().flatten(), held.nonzero().flatten()
+
+
+def split_csv(parts: Mapping[str, AnyImages]) -> str:
+    """A table with a row an image: its name and the part that it is in."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["image", "part"])
+    writer.writerows((name, part) for part, images in parts.items() for name in images.names)
+    return text.getvalue()

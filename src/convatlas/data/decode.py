@@ -97,7 +97,10 @@ def decode(stream: BinaryIO, name: str, *, shorter: int | None = None) -> Image.
                     raise DecodeError(name, f"{pixels:,} pixels, at most {PIXEL_LIMIT:,} are allowed")
                 if shorter is not None:
                     _shrink(image, shorter)
-                return _upright_8_bits(image)
+                upright = _upright_8_bits(image)
+                # Nothing that would turn it a second time.
+                upright.info = {}
+                return upright
         except (DecodeError, MemoryError):
             raise
         except Exception as error:  # Pillow's decoders raise almost any kind on a damaged file
@@ -111,6 +114,11 @@ def _shrink(image: Image.Image, shorter: int) -> None:
         image.draft(None, (image.width // times, image.height // times))
 
 
+def in_mode(image: Image.Image, mode: str) -> Image.Image:
+    """The image itself if it has the mode already: `convert` would copy it."""
+    return image if image.mode == mode else image.convert(mode)
+
+
 def from_pillow(image: Image.Image, name: str) -> Image.Image:
     """What `open_image` gives for the file that an image was opened from; the image itself is not changed.
 
@@ -120,7 +128,10 @@ def from_pillow(image: Image.Image, name: str) -> Image.Image:
     """
     with _pillow_is_quiet:
         try:
-            return _upright_8_bits(image)
+            upright = _upright_8_bits(image)
+            upright = upright.copy() if upright is image else upright
+            upright.info = {}
+            return upright
         except MemoryError:
             raise
         except Exception as error:  # as above: an image that was only opened is decoded here
@@ -164,8 +175,6 @@ def _upright_8_bits(image: Image.Image) -> Image.Image:
     plain = _to_8_bits(image)
     if upright is not None:
         plain = plain.transpose(upright)
-    # Nothing that would turn it a second time.
-    plain.info = {}
     return plain
 
 
@@ -182,7 +191,7 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
     grey = image.mode in ("1", "L", "LA", "La")
     if image.has_transparency_data:
         return Image.fromarray(_over_white(np.asarray(image.convert("LA" if grey else "RGBA"))))
-    return image.convert("L" if grey else "RGB")
+    return in_mode(image, "L" if grey else "RGB")
 
 
 def _deep_grey(image: Image.Image) -> NDArray[np.uint8]:

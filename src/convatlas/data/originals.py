@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from convatlas.data.crop import AnyCrop, PaddedCrop, crop_draws, cut, shifted
-from convatlas.data.decode import DecodeError, decode
+from convatlas.data.decode import DecodeError, decode, in_mode
 from convatlas.data.preprocess import Preprocess
 
 # The shorter side that is wanted for crops, in sides of the network's input.
@@ -82,7 +82,7 @@ class Originals:
     def _pixels(self, index: int, data: bytes) -> Tensor:
         shorter = _SPARE * max(self.preprocess.size)
         image = decode(io.BytesIO(data), self.names[index], shorter=shorter)
-        image = image.convert("L" if self.preprocess.channels == 1 else "RGB")
+        image = in_mode(image, "L" if self.preprocess.channels == 1 else "RGB")
         return torch.from_numpy(np.array(image).reshape(image.height, image.width, -1)).permute(2, 0, 1)
 
     def _keep(self, kept: dict[int, Tensor], index: int, pixels: Tensor) -> Tensor:

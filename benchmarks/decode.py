@@ -1,0 +1,103 @@
+"""Batches of photos for training against torchvision's, in turn in one process.
+
+`python benchmarks/decode.py [FOLDER] [--repeats N] [--json FILE]`: decode, random part to 224x224, mirror, normalise
+and batch. FOLDER has photos; their files are repeated to 1,000. Ours are threads, the peer `ImageFolder`,
+`transforms.v2` and `DataLoader` with as many worker processes as serve it best. Ours is timed decoding every file, and
+where the decoded images are in memory, as they are after the first pass while there is room.
+"""
+
+import argparse
+import os
+import shutil
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch.utils.data import DataLoader
+from torchvision.datasets import ImageFolder
+from torchvision.transforms import v2
+
+from convatlas.data.augment import Distortion
+from convatlas.data.crop import AreaCrop
+from convatlas.data.images import AnyImages
+from convatlas.data.loader import Loader
+from convatlas.data.originals import LazyImages, Originals
+from convatlas.data.preprocess import Preprocess
+from peers import Pair, measured_in_turn, write_rows
+
+_PHOTOS, _BATCH = 1_000, 32
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_INPUT = Preprocess(channels=3, size=(224, 224), fit="crop", mean=_MEAN, std=_STD)
+
+
+def photos(folder: Path, target: Path) -> list[Path]:
+    """The folder's photos, repeated, in two class folders."""
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg"))
+    if not found:
+        raise SystemExit(f"there is no .jpg or .jpeg in {folder}")
+    copies = [target / "ab"[i % 2] / f"{i:04d}.jpg" for i in range(_PHOTOS)]
+    for i, copy in enumerate(copies):
+        copy.parent.mkdir(exist_ok=True)
+        shutil.copy(found[i % len(found)], copy)
+    return copies
+
+
+def images(files: list[Path], room: int) -> AnyImages:
+    names = tuple(path.name for path in files)
+    originals = Originals(lambda i: files[i].read_bytes(), names, _INPUT, room)
+    return LazyImages(originals, torch.arange(len(files)), torch.zeros(len(files), dtype=torch.int64), names, names)
+
+
+def our_pass(loader: Loader, epoch: int) -> float:
+    started = time.perf_counter()
+    seen = sum(len(b.labels) for b in loader.shuffled(seed=0, epoch=epoch, distortion=Distortion(mirror=True)))
+    return (time.perf_counter() - started) / seen
+
+
+def their_pass(folder: Path, workers: int) -> float:
+    transform = v2.Compose([
+        v2.RandomResizedCrop(224), v2.RandomHorizontalFlip(), v2.ToImage(),
+        v2.ToDtype(torch.float32, scale=True), v2.Normalize(_MEAN, _STD),
+    ])  # fmt: skip
+    loader = DataLoader(ImageFolder(str(folder), transform), _BATCH, shuffle=True, num_workers=workers)
+    started = time.perf_counter()
+    seen = sum(len(labels) for _, labels in loader)
+    return (time.perf_counter() - started) / seen
+
+
+def row(pair: Pair, what: str) -> dict[str, str | float]:
+    """Seconds an image as images a second."""
+    found = pair.row(f"training batches of 1,000 photos, {what}, against ImageFolder and DataLoader", "images/s")
+    return {**found, "ours": round(1 / pair.ours), "peer": round(1 / pair.peer)}
+
+
+def main() -> None:
+    default = Path(os.environ.get("CONVATLAS_DATA", "")) / "imagenet-samples"
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", nargs="?", type=Path, default=default)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    cores = os.cpu_count() or 1
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        files = photos(arguments.folder, folder)
+        workers = min(range(cores + 2), key=lambda count: their_pass(folder, count))
+        print(f"the peer is quickest with {workers} workers")
+        cold = Loader(images(files, 0), _INPUT, batch_size=_BATCH, crop=AreaCrop(), workers=cores)
+        warm = Loader(images(files, 1 << 31), _INPUT, batch_size=_BATCH, crop=AreaCrop(), workers=cores)
+        our_pass(warm, 0)
+        rows = []
+        for loader, what in ((cold, "decoding each"), (warm, "decoded before")):
+            ours = partial(our_pass, loader, 1)
+            pair = measured_in_turn(ours, partial(their_pass, folder, workers), arguments.repeats)
+            rows.append(row(pair, what))
+            print(f"{what}: ours {1 / pair.ours:.0f} images/s, peer {1 / pair.peer:.0f}, ratio {pair.ratio:.2f}")
+        write_rows(rows, arguments.json)
+
+
+if __name__ == "__main__":
+    main()

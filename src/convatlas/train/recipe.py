@@ -3,16 +3,15 @@
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from convatlas.data.augment import Distortion
 from convatlas.data.preprocess import Preprocess
-from convatlas.errors import UsageError, nearest
-
-_SEE_FIELDS = "see the training page of the documentation, or the recipe.toml of any run, for every field"
+from convatlas.errors import UsageError
+from convatlas.train.settings import assign, flat, validated
 
 
 class Record(BaseModel):
@@ -146,7 +145,7 @@ class Recipe(Record):
             UsageError: for text that is not TOML, an unknown key (with the nearest ones) or a value out of range.
         """
         try:
-            return _validated(tomllib.loads(text), source)
+            return validated(cls, tomllib.loads(text), source)
         except tomllib.TOMLDecodeError as error:
             raise UsageError(f"{source} is not TOML ({error})", do="compare it with the recipe.toml of a run") from None
 
@@ -172,91 +171,11 @@ class Recipe(Record):
         """
         tree = self.model_dump(mode="json", exclude_none=True)
         for setting in settings:
-            key, separator, text = setting.partition("=")
-            if not separator:
-                raise UsageError(f"--set {setting} has no value", do=f"write --set {setting}=VALUE")
-            if not key.strip():
-                raise UsageError(f"--set {setting} names no field", do="write --set FIELD=VALUE, as in epochs=3")
-            _assign(tree, key.strip().split("."), _value(text.strip()), key)
-        return _validated(tree, "--set")
+            assign(tree, setting)
+        return validated(Recipe, tree, "--set")
 
     def differences(self, other: "Recipe") -> dict[str, tuple[object, object]]:
         """Fields that differ, by their dotted name: (here, there)."""
-        ours, theirs = _flat(self.model_dump(mode="json")), _flat(other.model_dump(mode="json"))
+        ours, theirs = flat(self.model_dump(mode="json")), flat(other.model_dump(mode="json"))
         keys = sorted(set(ours) | set(theirs))
         return {key: (ours.get(key), theirs.get(key)) for key in keys if ours.get(key) != theirs.get(key)}
-
-
-def _value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
-
-
-def _assign(tree: dict[str, Any], path: list[str], value: Any, key: str) -> None:
-    *parents, last = path
-    for parent in parents:
-        branch = tree.get(parent)
-        if not isinstance(branch, dict):
-            raise UsageError(f"a recipe has no {key}; {nearest(key, _flat_keys(tree))}", do=_SEE_FIELDS)
-        tree = branch
-    if parents and last == "name":
-        # Another optimizer, schedule or loss has fields of its own.
-        tree.clear()
-    tree[last] = value
-
-
-def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat
-
-
-def _flat_keys(tree: dict[str, Any]) -> list[str]:
-    return list(_flat(tree))
-
-
-def _validated(tree: dict[str, Any], source: str) -> Recipe:
-    try:
-        return Recipe.model_validate(tree)
-    except ValidationError as error:
-        # A key that is unknown is often the misspelt one of those that are missing.
-        first = next((e for e in error.errors() if e["type"] == "extra_forbidden"), error.errors()[0])
-        # The tag of a union ("sgd") stands in the location but not in the file.
-        parts = [str(part) for part in first["loc"]]
-        known = _known_keys(tree)
-        key = ".".join(part for i, part in enumerate(parts) if not (i == 1 and part == _tag(tree, parts[0])))
-        if first["type"] == "extra_forbidden":
-            what = f"{source}: a recipe has no {key}; {nearest(key, known)}"
-        elif first["type"] == "missing":
-            what = f"{source}: {key} is missing"
-        else:
-            what = f"{source}: {key} = {first['input']!r} is not allowed ({first['msg'].removeprefix('Value error, ')})"
-        raise UsageError(what, do=_SEE_FIELDS) from None
-
-
-def _tag(tree: dict[str, Any], field: str) -> object:
-    branch = tree.get(field)
-    return branch.get("name") if isinstance(branch, dict) else None
-
-
-def _known_keys(tree: dict[str, Any]) -> list[str]:
-    """Every field that a recipe with these optimizer, schedule and loss may have, by its dotted name."""
-    keys = []
-    for name, info in Recipe.model_fields.items():
-        kinds = [
-            kind for kind in _records(info.annotation) if len(_records(info.annotation)) == 1 or _is(kind, tree, name)
-        ]
-        keys += [f"{name}.{inner}" for kind in kinds for inner in kind.model_fields] or [name]
-    return keys
-
-
-def _records(annotation: Any) -> list[type[BaseModel]]:
-    members = getattr(annotation, "__args__", (annotation,))
-    return [member for member in members if isinstance(member, type) and issubclass(member, BaseModel)]
-
-
-def _is(kind: type[BaseModel], tree: dict[str, Any], field: str) -> bool:
-    return bool(kind.model_fields["name"].default == _tag(tree, field))

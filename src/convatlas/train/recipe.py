@@ -20,6 +20,9 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+_DECAY_ALL = Field(True, description="whether one-dimensional parameters decay too: biases, those of normalisation")
+
+
 class Sgd(Record):
     """Stochastic gradient descent."""
 
@@ -27,6 +30,19 @@ class Sgd(Record):
     lr: float = Field(0.01, gt=0, description="learning rate at the schedule's factor 1")
     momentum: float = Field(0.0, ge=0, lt=1, description="share of the last step that the next one keeps")
     weight_decay: float = Field(0.0, ge=0, description="times a weight, added to its gradient")
+    decay_norm_and_bias: bool = _DECAY_ALL
+
+
+class RmsProp(Record):
+    """RMSProp in TensorFlow's form: epsilon is inside the root, and the mean of squares begins at 1."""
+
+    name: Literal["rmsprop"] = Field("rmsprop", description="chooses this optimizer")
+    lr: float = Field(0.045, gt=0, description="learning rate at the schedule's factor 1")
+    decay: float = Field(0.9, ge=0, lt=1, description="share of the mean of squared gradients that a step keeps")
+    epsilon: float = Field(1.0, gt=0, description="added to that mean before the root is taken")
+    momentum: float = Field(0.0, ge=0, lt=1, description="share of the last step that the next one keeps")
+    weight_decay: float = Field(0.0, ge=0, description="times a weight, added to its gradient")
+    decay_norm_and_bias: bool = _DECAY_ALL
 
 
 class AdamW(Record):
@@ -35,6 +51,7 @@ class AdamW(Record):
     name: Literal["adamw"] = Field("adamw", description="chooses this optimizer")
     lr: float = Field(0.003, gt=0, description="learning rate at the schedule's factor 1")
     weight_decay: float = Field(0.0, ge=0, description="times learning rate and weight, taken off the weight each step")
+    decay_norm_and_bias: bool = _DECAY_ALL
 
 
 class DiagonalLm(Record):
@@ -92,7 +109,7 @@ class MaximumAPosteriori(Record):
 
 
 Optimizer = Annotated[
-    Sgd | AdamW | DiagonalLm, Field(discriminator="name", description="how the weights follow the gradients")
+    Sgd | RmsProp | AdamW | DiagonalLm, Field(discriminator="name", description="how the weights follow the gradients")
 ]
 Schedule = Annotated[
     Constant | Cosine | Steps, Field(discriminator="name", description="factor of the learning rate over the run")

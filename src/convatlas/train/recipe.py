@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from convatlas.data.augment import Distortion
 from convatlas.data.preprocess import Preprocess
@@ -86,6 +86,48 @@ class Steps(Record):
     factors: tuple[tuple[int, float], ...] = Field(min_length=1, description="(epochs, factor) pairs")
 
 
+class Piecewise(Record):
+    """Factors that hold from a share of the run's steps on, as in ResNet's "at 32k and 48k of 64k iterations"."""
+
+    name: Literal["piecewise"] = Field("piecewise", description="chooses this schedule")
+    factors: tuple[tuple[float, float], ...] = Field(
+        min_length=1, description="(share of the steps, factor) pairs, the shares rising from 0"
+    )
+
+    @model_validator(mode="after")
+    def _rising(self) -> "Piecewise":
+        shares = [share for share, _ in self.factors]
+        if shares[0] != 0 or shares != sorted(set(shares)) or shares[-1] >= 1:
+            raise ValueError("the shares have to begin with 0, to rise and to stay below 1")
+        return self
+
+
+class Exponential(Record):
+    """A factor once more every few epochs: GoogLeNet's 4 % less every 8, Inception-v4's 0.94 every 2."""
+
+    name: Literal["exponential"] = Field("exponential", description="chooses this schedule")
+    factor: float = Field(0.94, gt=0, le=1, description="what the rate is multiplied with each time")
+    every: int = Field(2, ge=1, description="epochs from one time to the next")
+
+
+class OneCycle(Record):
+    """Up along half a cosine and down along another; Smith and Topin 2017, without their cycle of the momentum."""
+
+    name: Literal["onecycle"] = Field("onecycle", description="chooses this schedule")
+    warmup: float = Field(0.3, gt=0, lt=1, description="share of the steps that the rise takes")
+    start: float = Field(0.04, gt=0, le=1, description="factor of the first step")
+    final: float = Field(4e-6, ge=0, le=1, description="factor of the last step")
+
+
+class Plateau(Record):
+    """A smaller rate each time the validation error has stopped falling, as AlexNet, VGG and SENet were trained."""
+
+    name: Literal["plateau"] = Field("plateau", description="chooses this schedule")
+    factor: float = Field(0.1, gt=0, lt=1, description="what the rate is multiplied with each time")
+    patience: int = Field(5, ge=1, description="epochs without a new lowest top-1 error before that")
+    times: int = Field(3, ge=1, description="how often at most")
+
+
 class CrossEntropy(Record):
     """Softmax cross entropy."""
 
@@ -112,7 +154,8 @@ Optimizer = Annotated[
     Sgd | RmsProp | AdamW | DiagonalLm, Field(discriminator="name", description="how the weights follow the gradients")
 ]
 Schedule = Annotated[
-    Constant | Cosine | Steps, Field(discriminator="name", description="factor of the learning rate over the run")
+    Constant | Cosine | OneCycle | Steps | Piecewise | Exponential | Plateau,
+    Field(discriminator="name", description="factor of the learning rate over the run"),
 ]
 Loss = Annotated[
     CrossEntropy | MaximumLikelihood | MaximumAPosteriori,
@@ -120,11 +163,19 @@ Loss = Annotated[
 ]
 
 
+class EarlyStopping(Record):
+    """Ends a run whose validation error has stopped falling; the best epoch's weights count, as in every run."""
+
+    patience: int = Field(0, ge=0, description="epochs without a lower validation top-1 error that end it; 0: none do")
+    min_delta: float = Field(0.0, ge=0, lt=1, description="a lower error has to be lower by more than this fraction")
+
+
 class Recipe(Record):
     """Everything that decides how a network is trained, but for the network and the data."""
 
     name: str = Field(description="the recipe it was made from")
     epochs: int = Field(ge=1, le=100_000, description="epochs, each of which shows every training image once")
+    max_steps: int = Field(0, ge=0, description="steps that end the run if its epochs have more; 0: any number")
     batch_size: int = Field(128, ge=1, description="images a step")
     seed: int = Field(
         0,
@@ -133,6 +184,7 @@ class Recipe(Record):
         description="decides the validation images, order, distortions and dropout; and the weights that "
         "`convatlas train` begins with (in Python, the caller has made the network already)",
     )
+    early_stopping: EarlyStopping = Field(EarlyStopping(), description="an end before the last epoch")
     validation: float = Field(0.1, gt=0, lt=1, description="share of the training images that chooses the best weights")
     clip_norm: float = Field(0.0, ge=0, description="largest norm of a step's gradient, longer ones are scaled; 0: any")
     ema: float = Field(0.0, ge=0, lt=1, description="decay of the weights' moving average; 0 keeps none")

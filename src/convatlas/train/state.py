@@ -1,7 +1,7 @@
 """Everything that changes during training, as tensors and JSON values, so that it can be kept and restored exactly."""
 
 import copy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
@@ -24,6 +24,8 @@ class Progress:
         seen: images of that pass so far.
         learning_rate: of the last step.
         best: validation (top-1 error, loss) of the best pass, and its number from 1.
+        errors: validation top-1 error of each pass finished.
+        seconds: time of the training so far, over all starts.
     """
 
     step: int = 0
@@ -34,6 +36,8 @@ class Progress:
     seen: int = 0
     learning_rate: float = 0.0
     best: tuple[float, float, int] | None = None
+    errors: list[float] = field(default_factory=list)
+    seconds: float = 0.0
 
     def card(self) -> dict[str, Any]:
         """The position as JSON values."""

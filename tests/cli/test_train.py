@@ -53,7 +53,24 @@ def test_spaces_and_letters_of_other_alphabets(capsys, tmp_path):
     assert {name for answer in answers for name, _ in answer["top"]} == {"сова", "Käuzchen 1"}
 
 
+def test_time_limit_ends_a_run_that_may_go_on(capsys, folder, out):
+    """A hundred thousand epochs take longer than a tenth of a second."""
+    arguments = ("--set", "epochs=100000", "--set", "batch_size=4", "--out", out, "--json")
+    first = done(capsys, "train", "lenet5_modern", folder, *arguments, "--time-limit", "0.1s").json
+    assert first["ended"] == "time_limit" and first["epochs"] < 100_000
+    again = done(capsys, "train", "--resume", "--out", out, "--time-limit", "0.005m", "--json").json
+    assert again["ended"] == "time_limit" and again["epochs"] >= first["epochs"]
+    assert "ended by the time limit" in done(capsys, "train", "--resume", "--out", out, "--time-limit", "0.1s").out
+
+
 REFUSED = [
+    (["--time-limit", "soon"], 2, "'soon' is no length of time"),
+    (["--time-limit", "0m"], 2, "'0m' is no length of time"),
+    (
+        ["--set", "early_stoping.patience=3"],
+        2,
+        "a recipe has no early_stoping.patience; the nearest are early_stopping.",
+    ),
     (["lenet9"], 2, "there is no network 'lenet9'; the nearest are lenet5"),
     (["--recipe", "lenet_1998"], 2, "there is no recipe 'lenet_1998'; the nearest are lenet5_1998"),
     (["--set", "optimiser.lr=1"], 2, "a recipe has no optimiser.lr; the nearest are optimizer.lr"),

@@ -1,4 +1,4 @@
-"""Losses, schedules and metrics, by hand and against scikit-learn."""
+"""Losses and metrics, by hand and against scikit-learn."""
 
 import math
 
@@ -10,8 +10,7 @@ from sklearn.metrics import confusion_matrix, log_loss, top_k_accuracy_score
 from convatlas.data.hashing import seed_of
 from convatlas.train.losses import criterion, maximum_a_posteriori, maximum_likelihood
 from convatlas.train.metrics import Evaluation, wilson_interval
-from convatlas.train.recipe import Constant, Cosine, CrossEntropy, MaximumAPosteriori, MaximumLikelihood, Steps
-from convatlas.train.schedule import factor
+from convatlas.train.recipe import CrossEntropy, MaximumAPosteriori, MaximumLikelihood
 
 # Distances y of two images to three classes.
 DISTANCES = [[1.0, 4.0, 9.0], [2.0, 3.0, 5.0]]
@@ -51,25 +50,6 @@ def test_equation_9_bounds_the_push_on_distant_wrong_classes():
 def test_a_recipe_names_its_loss(loss, function):
     logits, labels = -torch.tensor(DISTANCES), torch.tensor(LABELS)
     assert torch.equal(criterion(loss)(logits, labels), function(logits, labels))
-
-
-def test_steps_hold_for_their_passes():
-    schedule = Steps(factors=((2, 1.0), (3, 0.4), (1, 0.1)))
-    assert [factor(schedule, step=0, steps=9, epoch=e) for e in range(8)] == [1, 1, 0.4, 0.4, 0.4, 0.1, 0.1, 0.1]
-
-
-def test_cosine_rises_and_falls():
-    schedule = Cosine(warmup=0.2, final=0.1)
-    values = [factor(schedule, step=s, steps=100, epoch=0) for s in range(100)]
-    assert values[:20] == sorted(values[:20])
-    assert values[20] == 1.0
-    assert values[60] == pytest.approx(0.1 + 0.9 / 2)
-    assert values[20:] == sorted(values[20:], reverse=True)
-    assert 0.1 < values[99] < 0.11
-
-
-def test_constant():
-    assert factor(Constant(), step=5, steps=9, epoch=3) == 1.0
 
 
 @pytest.fixture

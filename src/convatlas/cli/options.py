@@ -9,6 +9,7 @@ from convatlas.data.source import NAMED_SETS
 from convatlas.errors import UsageError
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 DATA_HELP = (
     f"{', '.join(NAMED_SETS)}, a folder of class folders, a CSV or Parquet file of paths and labels, or "
@@ -32,6 +33,18 @@ def size_of(text: str) -> int:
     if match is None:
         raise UsageError(f"{text!r} is no number of parameters", do="write it like 60000, 60k, 5M or 1.5G")
     return round(float(match[1]) * _UNITS[match[2].lower()])
+
+
+def seconds_of(text: str) -> float:
+    """The seconds that a text like "90s", "30m" or "1.5h" means.
+
+    Raises:
+        UsageError: for any other text.
+    """
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?([smhd])", text.strip().lower())
+    if match is None or not float(match[1]):
+        raise UsageError(f"{text!r} is no length of time", do="write it like 90s, 30m, 2h or 1d")
+    return float(match[1]) * _SECONDS[match[2]]
 
 
 def image_size(text: str, channels: int | None) -> tuple[int, int, int]:

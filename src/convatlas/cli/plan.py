@@ -74,7 +74,7 @@ def resumed_plan(
         raise UsageError(
             f"{out} holds no run to go on with", do="leave out --resume, or give the run's folder with --out"
         )
-    if folder.is_finished:
+    if folder.is_finished and not folder.ran_out_of_time:
         raise UsageError(
             f"the run in {out} is finished", do="use it with convatlas predict, or give a new --out without --resume"
         )

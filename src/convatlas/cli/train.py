@@ -1,5 +1,6 @@
 """`convatlas train`."""
 
+import math
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -7,13 +8,20 @@ from typing import Annotated
 import torch
 import typer
 
-from convatlas.cli.options import DATA_HELP, Device, Json, Offline, OnCorrupt
+from convatlas.cli.options import DATA_HELP, Device, Json, Offline, OnCorrupt, seconds_of
 from convatlas.cli.output import percent, print_json, print_line, training_progress
 from convatlas.cli.plan import new_plan, resumed_plan
 from convatlas.data.source import load_data
 from convatlas.train.run import RunResult, train
 from convatlas.weights.device import usable_device
 from convatlas.weights.load import create_model
+
+_ENDINGS = {
+    "epochs": "",
+    "max_steps": "; ended by max_steps",
+    "early_stopping": "; ended by early stopping",
+    "time_limit": "; ended by the time limit",
+}
 
 
 def train_command(
@@ -22,11 +30,7 @@ def train_command(
     ] = None,
     data: Annotated[
         str | None,
-        typer.Argument(
-            metavar="DATA",
-            help=DATA_HELP,
-            show_default="mnist5k",
-        ),
+        typer.Argument(metavar="DATA", help=DATA_HELP, show_default="mnist5k"),
     ] = None,
     recipe: Annotated[str | None, typer.Option(help="A recipe, or a TOML file.", show_default="the network's")] = None,
     settings: Annotated[
@@ -35,6 +39,9 @@ def train_command(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The run folder.", show_default="runs/NAME-DATA-1, -2, ...")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    time_limit: Annotated[
+        str | None, typer.Option(help="End after this time, like 90s, 30m or 2h; resume with more.")
+    ] = None,
     device: Device = "cpu",
     workers: Annotated[int, typer.Option(min=0, help="Threads that decode images and prepare batches.")] = 0,
     offline: Offline = False,
@@ -46,7 +53,7 @@ def train_command(
     Example: convatlas train lenet5 mnist5k --set epochs=5 --out runs/digits
     """
     plan = (resumed_plan if resume else new_plan)(name, data, recipe, settings or [], out)
-    place = usable_device(device)
+    place, seconds = usable_device(device), seconds_of(time_limit) if time_limit else math.inf
     loaded = load_data(
         *(plan.data, plan.recipe.preprocess),
         offline=offline,
@@ -60,7 +67,15 @@ def train_command(
     )
     with training_progress() as progress:
         result = train(
-            model, loaded, plan.recipe, plan.out, resume=resume, device=place, workers=workers, on_event=progress
+            model,
+            loaded,
+            plan.recipe,
+            plan.out,
+            resume=resume,
+            device=place,
+            workers=workers,
+            time_limit=seconds,
+            on_event=progress,
         )
     print_json(result.figures) if json else _print_result(result)
 
@@ -73,7 +88,7 @@ def _print_result(result: RunResult) -> None:
     )
     print_line(
         f"training    {figures['seconds']:.0f} s, {figures['images_per_s']:,.0f} images/s, "
-        f"best epoch {figures['best_epoch']} of {figures['epochs']}"
+        f"best epoch {figures['best_epoch']} of {figures['epochs']}{_ENDINGS[figures['ended']]}"
     )
     print_line(f"report      {result.path / 'report.html'}")
     print_line(f"use it      convatlas predict {shlex.quote(str(result.path))} IMAGE...")

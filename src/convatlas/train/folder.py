@@ -6,7 +6,7 @@ import platform
 import shutil
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 from torch import Tensor
 
-from convatlas.checkpoint import TRAINING, WEIGHTS, Card, read_checkpoint, write_checkpoint
+from convatlas.checkpoint import TRAINING, WEIGHTS, Card, read_card, read_checkpoint, write_checkpoint
 from convatlas.durable import free_bytes, is_temporary, make_folder, remove_temporaries, write_durably
 from convatlas.errors import BusyError, ConvAtlasError, StorageError, UsageError
 
@@ -42,6 +42,11 @@ class RunFolder:
     def is_finished(self) -> bool:
         """Whether the run reached its end."""
         return (self.path / "result.json").is_file()
+
+    @property
+    def ran_out_of_time(self) -> bool:
+        """Whether the run was finished only because its time was over; it may go on."""
+        return self.is_finished and self.read_json("result.json").get("ended") == "time_limit"
 
     def write(self, name: str, content: str | bytes) -> None:
         """Write one of the run's files durably."""
@@ -89,6 +94,10 @@ class RunFolder:
                 shutil.rmtree(old)
         return folder
 
+    def choose(self, step: int) -> None:
+        """Let a checkpoint that is kept already be the best one."""
+        write_durably(self.checkpoints / "best", f"step-{step:08d}".encode())
+
     def best(self) -> Path:
         """The checkpoint that validation chose.
 
@@ -101,8 +110,12 @@ class RunFolder:
         return best
 
     def restore(self) -> tuple[Card, dict[str, dict[str, Tensor]], str] | None:
-        """The newest checkpoint that is whole, and a line that says which; incomplete ones are set aside."""
+        """The newest checkpoint that is whole, and a line that says which; incomplete ones are set aside.
+
+        What `choose` chose, and a result, are taken back: a run that goes on is as if it had never been cut short.
+        """
         remove_temporaries(self.path)
+        (self.path / "result.json").unlink(missing_ok=True)
         aside = []
         folders = sorted(self.checkpoints.glob("step-*"), reverse=True) if self.checkpoints.is_dir() else []
         for folder in folders:
@@ -114,11 +127,18 @@ class RunFolder:
                 aside.append(f"step {_step_of(folder)} was incomplete, set aside")
                 continue
             write_durably(self.checkpoints / "last", folder.name.encode())
-            if self._pointed("best") is None or _is_best(card):
-                write_durably(self.checkpoints / "best", folder.name.encode())
+            write_durably(self.checkpoints / "best", self._best_of(card, folder).name.encode())
             remark = f" ({'; '.join(aside)})" if aside else ""
             return card, tensors, f"resumed from step {card.step}{remark}"
         return None
+
+    def _best_of(self, card: Card, folder: Path) -> Path:
+        """The checkpoint of the epoch that a card calls the best; the card's own if there is none."""
+        for other in (folder, *self._complete()):
+            with suppress(StorageError):
+                if _is_end_of_best(read_card(other), card.progress.get("best")):
+                    return other
+        return self._pointed("best") or folder
 
     def require_space(self, checkpoint_bytes: int) -> None:
         """Refuse to start when the disk cannot hold the checkpoints that will be kept at once.
@@ -146,10 +166,10 @@ class RunFolder:
         return sorted((f for f in self.checkpoints.glob("step-*") if (f / "card.json").is_file()), reverse=True)
 
 
-def _is_best(card: Card) -> bool:
-    # The run may have been killed after the checkpoint and before its pointer.
-    best = card.progress.get("best")
-    return best is not None and best[2] == card.epoch and card.progress.get("batch") == 0
+def _is_end_of_best(card: Card, best: list[float] | None) -> bool:
+    # The run may have been killed after the checkpoint and before its pointer, or been cut short and be going on.
+    progress = card.progress
+    return best is not None and progress.get("best") == best and best[2] == card.epoch and progress.get("batch") == 0
 
 
 def _step_of(folder: Path) -> int:
@@ -197,6 +217,8 @@ def open_run(path: Path, *, resume: bool) -> Iterator[RunFolder]:
 
 
 def _refuse_unfit(folder: RunFolder, *, resume: bool) -> None:
+    if resume and folder.ran_out_of_time:
+        return
     if folder.is_finished:
         raise UsageError(f"{folder.path} already holds a finished run", do="give a new --out")
     if resume:

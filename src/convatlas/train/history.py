@@ -32,14 +32,15 @@ class History:
 
     Args:
         run: the run folder.
-        upto: last step that counts; what an interrupted run wrote after it is dropped.
+        upto: last step that counts; what an interrupted run wrote after it is dropped, as are epochs that a time
+            limit cut short.
         steps_per_epoch: decides how many step events are written.
     """
 
     def __init__(self, run: Path, *, upto: int, steps_per_epoch: int) -> None:
         self.run = run
         self.interval = max(1, steps_per_epoch // _STEPS_LOGGED)
-        events = [event for event in _read(run / "events.jsonl") if event["step"] <= upto]
+        events = [e for e in _read(run / "events.jsonl") if e["step"] <= upto and e.get("whole", True)]
         self.epochs = [event for event in events if event["event"] == "epoch"]
         write_durably(run / "events.jsonl", "".join(to_json(event) + "\n" for event in events).encode())
         self.log = Log(run / "events.jsonl")
@@ -75,6 +76,7 @@ class History:
             "seconds": event.seconds,
             "images_per_s": event.images_per_s,
             "best": int(event.is_best),
+            "whole": event.is_whole,
         }
 
     def _write_metrics(self) -> None:

@@ -3,10 +3,10 @@
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import tomli_w
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field, model_validator
 
 from convatlas.data.augment import Distortion
 from convatlas.data.colour import Colour
@@ -14,9 +14,10 @@ from convatlas.data.crop import AreaCrop, Crop, NoCrop, WindowCrop
 from convatlas.data.preprocess import Preprocess
 from convatlas.data.randaugment import RandAugment
 from convatlas.data.record import Record as Record
-from convatlas.errors import UsageError, nearest
+from convatlas.errors import UsageError
+from convatlas.train.settings import assign, flat, validated
 
-_SEE_FIELDS = "see the training page of the documentation, or the recipe.toml of any run, for every field"
+_DECAY_ALL = Field(True, description="whether one-dimensional parameters decay too: biases, those of normalisation")
 
 
 class Sgd(Record):
@@ -26,6 +27,19 @@ class Sgd(Record):
     lr: float = Field(0.01, gt=0, description="learning rate at the schedule's factor 1")
     momentum: float = Field(0.0, ge=0, lt=1, description="share of the last step that the next one keeps")
     weight_decay: float = Field(0.0, ge=0, description="times a weight, added to its gradient")
+    decay_norm_and_bias: bool = _DECAY_ALL
+
+
+class RmsProp(Record):
+    """RMSProp in TensorFlow's form: epsilon is inside the root, and the mean of squares begins at 1."""
+
+    name: Literal["rmsprop"] = Field("rmsprop", description="chooses this optimizer")
+    lr: float = Field(0.045, gt=0, description="learning rate at the schedule's factor 1")
+    decay: float = Field(0.9, ge=0, lt=1, description="share of the mean of squared gradients that a step keeps")
+    epsilon: float = Field(1.0, gt=0, description="added to that mean before the root is taken")
+    momentum: float = Field(0.0, ge=0, lt=1, description="share of the last step that the next one keeps")
+    weight_decay: float = Field(0.0, ge=0, description="times a weight, added to its gradient")
+    decay_norm_and_bias: bool = _DECAY_ALL
 
 
 class AdamW(Record):
@@ -34,6 +48,7 @@ class AdamW(Record):
     name: Literal["adamw"] = Field("adamw", description="chooses this optimizer")
     lr: float = Field(0.003, gt=0, description="learning rate at the schedule's factor 1")
     weight_decay: float = Field(0.0, ge=0, description="times learning rate and weight, taken off the weight each step")
+    decay_norm_and_bias: bool = _DECAY_ALL
 
 
 class DiagonalLm(Record):
@@ -68,6 +83,48 @@ class Steps(Record):
     factors: tuple[tuple[int, float], ...] = Field(min_length=1, description="(epochs, factor) pairs")
 
 
+class Piecewise(Record):
+    """Factors that hold from a share of the run's steps on, as in ResNet's "at 32k and 48k of 64k iterations"."""
+
+    name: Literal["piecewise"] = Field("piecewise", description="chooses this schedule")
+    factors: tuple[tuple[float, float], ...] = Field(
+        min_length=1, description="(share of the steps, factor) pairs, the shares rising from 0"
+    )
+
+    @model_validator(mode="after")
+    def _rising(self) -> "Piecewise":
+        shares = [share for share, _ in self.factors]
+        if shares[0] != 0 or shares != sorted(set(shares)) or shares[-1] >= 1:
+            raise ValueError("the shares have to begin with 0, to rise and to stay below 1")
+        return self
+
+
+class Exponential(Record):
+    """A factor once more every few epochs: GoogLeNet's 4 % less every 8, Inception-v4's 0.94 every 2."""
+
+    name: Literal["exponential"] = Field("exponential", description="chooses this schedule")
+    factor: float = Field(0.94, gt=0, le=1, description="what the rate is multiplied with each time")
+    every: int = Field(2, ge=1, description="epochs from one time to the next")
+
+
+class OneCycle(Record):
+    """Up along half a cosine and down along another; Smith and Topin 2017, without their cycle of the momentum."""
+
+    name: Literal["onecycle"] = Field("onecycle", description="chooses this schedule")
+    warmup: float = Field(0.3, gt=0, lt=1, description="share of the steps that the rise takes")
+    start: float = Field(0.04, gt=0, le=1, description="factor of the first step")
+    final: float = Field(4e-6, ge=0, le=1, description="factor of the last step")
+
+
+class Plateau(Record):
+    """A smaller rate each time the validation error has stopped falling, as AlexNet, VGG and SENet were trained."""
+
+    name: Literal["plateau"] = Field("plateau", description="chooses this schedule")
+    factor: float = Field(0.1, gt=0, lt=1, description="what the rate is multiplied with each time")
+    patience: int = Field(5, ge=1, description="epochs without a new lowest top-1 error before that")
+    times: int = Field(3, ge=1, description="how often at most")
+
+
 class CrossEntropy(Record):
     """Softmax cross entropy."""
 
@@ -91,10 +148,11 @@ class MaximumAPosteriori(Record):
 
 
 Optimizer = Annotated[
-    Sgd | AdamW | DiagonalLm, Field(discriminator="name", description="how the weights follow the gradients")
+    Sgd | RmsProp | AdamW | DiagonalLm, Field(discriminator="name", description="how the weights follow the gradients")
 ]
 Schedule = Annotated[
-    Constant | Cosine | Steps, Field(discriminator="name", description="factor of the learning rate over the run")
+    Constant | Cosine | OneCycle | Steps | Piecewise | Exponential | Plateau,
+    Field(discriminator="name", description="factor of the learning rate over the run"),
 ]
 Loss = Annotated[
     CrossEntropy | MaximumLikelihood | MaximumAPosteriori,
@@ -102,11 +160,19 @@ Loss = Annotated[
 ]
 
 
+class EarlyStopping(Record):
+    """Ends a run whose validation error has stopped falling; the best epoch's weights count, as in every run."""
+
+    patience: int = Field(0, ge=0, description="epochs without a lower validation top-1 error that end it; 0: none do")
+    min_delta: float = Field(0.0, ge=0, lt=1, description="a lower error has to be lower by more than this fraction")
+
+
 class Recipe(Record):
     """Everything that decides how a network is trained, but for the network and the data."""
 
     name: str = Field(description="the recipe it was made from")
     epochs: int = Field(ge=1, le=100_000, description="epochs, each of which shows every training image once")
+    max_steps: int = Field(0, ge=0, description="steps that end the run if its epochs have more; 0: any number")
     batch_size: int = Field(128, ge=1, description="images a step")
     seed: int = Field(
         0,
@@ -115,6 +181,7 @@ class Recipe(Record):
         description="decides the validation images, order, distortions and dropout; and the weights that "
         "`convatlas train` begins with (in Python, the caller has made the network already)",
     )
+    early_stopping: EarlyStopping = Field(EarlyStopping(), description="an end before the last epoch")
     validation: float = Field(0.1, gt=0, lt=1, description="share of the training images that chooses the best weights")
     clip_norm: float = Field(0.0, ge=0, description="largest norm of a step's gradient, longer ones are scaled; 0: any")
     ema: float = Field(0.0, ge=0, lt=1, description="decay of the weights' moving average; 0 keeps none")
@@ -152,7 +219,7 @@ class Recipe(Record):
             UsageError: for text that is not TOML, an unknown key (with the nearest ones) or a value out of range.
         """
         try:
-            return _validated(tomllib.loads(text), source)
+            return validated(cls, tomllib.loads(text), source)
         except tomllib.TOMLDecodeError as error:
             raise UsageError(f"{source} is not TOML ({error})", do="compare it with the recipe.toml of a run") from None
 
@@ -178,91 +245,11 @@ class Recipe(Record):
         """
         tree = self.model_dump(mode="json", exclude_none=True)
         for setting in settings:
-            key, separator, text = setting.partition("=")
-            if not separator:
-                raise UsageError(f"--set {setting} has no value", do=f"write --set {setting}=VALUE")
-            if not key.strip():
-                raise UsageError(f"--set {setting} names no field", do="write --set FIELD=VALUE, as in epochs=3")
-            _assign(tree, key.strip().split("."), _value(text.strip()), key)
-        return _validated(tree, "--set")
+            assign(tree, setting)
+        return validated(Recipe, tree, "--set")
 
     def differences(self, other: "Recipe") -> dict[str, tuple[object, object]]:
         """Fields that differ, by their dotted name: (here, there)."""
-        ours, theirs = _flat(self.model_dump(mode="json")), _flat(other.model_dump(mode="json"))
+        ours, theirs = flat(self.model_dump(mode="json")), flat(other.model_dump(mode="json"))
         keys = sorted(set(ours) | set(theirs))
         return {key: (ours.get(key), theirs.get(key)) for key in keys if ours.get(key) != theirs.get(key)}
-
-
-def _value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
-
-
-def _assign(tree: dict[str, Any], path: list[str], value: Any, key: str) -> None:
-    *parents, last = path
-    for parent in parents:
-        branch = tree.get(parent)
-        if not isinstance(branch, dict):
-            raise UsageError(f"a recipe has no {key}; {nearest(key, _flat_keys(tree))}", do=_SEE_FIELDS)
-        tree = branch
-    if parents and last == "name":
-        # Another optimizer, schedule or loss has fields of its own.
-        tree.clear()
-    tree[last] = value
-
-
-def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat
-
-
-def _flat_keys(tree: dict[str, Any]) -> list[str]:
-    return list(_flat(tree))
-
-
-def _validated(tree: dict[str, Any], source: str) -> Recipe:
-    try:
-        return Recipe.model_validate(tree)
-    except ValidationError as error:
-        # A key that is unknown is often the misspelt one of those that are missing.
-        first = next((e for e in error.errors() if e["type"] == "extra_forbidden"), error.errors()[0])
-        # The tag of a union ("sgd") stands in the location but not in the file.
-        parts = [str(part) for part in first["loc"]]
-        known = _known_keys(tree)
-        key = ".".join(part for i, part in enumerate(parts) if not (i == 1 and part == _tag(tree, parts[0])))
-        if first["type"] == "extra_forbidden":
-            what = f"{source}: a recipe has no {key}; {nearest(key, known)}"
-        elif first["type"] == "missing":
-            what = f"{source}: {key} is missing"
-        else:
-            what = f"{source}: {key} = {first['input']!r} is not allowed ({first['msg'].removeprefix('Value error, ')})"
-        raise UsageError(what, do=_SEE_FIELDS) from None
-
-
-def _tag(tree: dict[str, Any], field: str) -> object:
-    branch = tree.get(field)
-    return branch.get("name") if isinstance(branch, dict) else None
-
-
-def _known_keys(tree: dict[str, Any]) -> list[str]:
-    """Every field that a recipe with these optimizer, schedule and loss may have, by its dotted name."""
-    keys = []
-    for name, info in Recipe.model_fields.items():
-        kinds = [
-            kind for kind in _records(info.annotation) if len(_records(info.annotation)) == 1 or _is(kind, tree, name)
-        ]
-        keys += [f"{name}.{inner}" for kind in kinds for inner in kind.model_fields] or [name]
-    return keys
-
-
-def _records(annotation: Any) -> list[type[BaseModel]]:
-    members = getattr(annotation, "__args__", (annotation,))
-    return [member for member in members if isinstance(member, type) and issubclass(member, BaseModel)]
-
-
-def _is(kind: type[BaseModel], tree: dict[str, Any], field: str) -> bool:
-    return bool(kind.model_fields["name"].default == _tag(tree, field))

@@ -1,8 +1,9 @@
 """One run from data to report, in a folder that can be resumed: `train`."""
 
+import math
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,17 @@ from convatlas.data.images import AnyImages, Data
 from convatlas.data.loader import Loader
 from convatlas.data.source import load_data
 from convatlas.errors import UsageError
+from convatlas.train.ending import ending, total_steps
 from convatlas.train.folder import RunFolder, environment, open_run, to_json
 from convatlas.train.history import History
-from convatlas.train.loop import EpochDone, Event, NonFiniteStepError, classify, fit
+from convatlas.train.loop import EpochDone, Event, classify, fit
 from convatlas.train.machine import cpu_threads, keep_freed_memory
 from convatlas.train.metrics import Evaluation
 from convatlas.train.recipe import Recipe
 from convatlas.train.results import write_results
 from convatlas.train.split import split, split_csv
 from convatlas.train.state import Progress, TrainingState
+from convatlas.train.step import NonFiniteStepError
 from convatlas.train.stop import StoppedError, StopRequest, listen
 
 
@@ -72,6 +75,7 @@ def train(
     device: torch.device | str = "cpu",
     workers: int = 0,
     offline: bool = False,
+    time_limit: float = math.inf,
     on_event: Callable[[Started | Event], None] = lambda event: None,
 ) -> RunResult:
     """Train a model and write its run folder.
@@ -86,6 +90,8 @@ def train(
         device: where to train.
         workers: threads that decode images and prepare batches; changes nothing but the speed.
         offline: never download.
+        time_limit: of all the run's training, earlier starts included, in seconds. When it is over, the run is
+            validated where it stands and finished; it may be resumed with more time.
         on_event: called with each event of the run.
 
     Raises:
@@ -107,6 +113,7 @@ def train(
     model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     with open_run(Path(out), resume=resume) as folder, torch.random.fork_rng(), cpu_threads(recipe.threads):
         run = _Run(folder, model, data, recipe, torch.device(device), workers)
+        run.time_limit = time_limit
         with listen(lambda: run.kept_step) as stop:
             remarks = run.restore() if resume else run.begin()
             on_event(Started(folder.path, data, run.kept_step, run.steps, (*data.notes, *remarks)))
@@ -137,7 +144,8 @@ class _Run:
             workers=workers,
         )
         self.validation = self._loader(held_out)
-        self.steps = recipe.epochs * len(self.loader)
+        self.steps = total_steps(recipe, len(self.loader))
+        self.time_limit = math.inf
         self.state = TrainingState(model, recipe)
         self.kept_step = 0
         self.identity = {
@@ -179,10 +187,10 @@ class _Run:
     def fit(self, on_event: Callable[[Event], None], stop: StopRequest) -> None:
         every = self.recipe.checkpoint_every
         try:
-            for event in fit(self.state, self.loader, self.validation, self.recipe, stop_requested=stop):
+            for event in self._events(stop):
                 self.history.add(event)
                 if isinstance(event, EpochDone):
-                    self._keep(is_best=event.is_best)
+                    self._keep_epoch(event)
                 elif stop() or (every and event.step % every == 0):
                     self._keep(is_best=False)
                 on_event(event)
@@ -197,6 +205,25 @@ class _Run:
             # Validation may have been given up after the last step that was kept.
             self._keep(is_best=False)
             raise self._stopped(stop)
+
+    def _events(self, stop: StopRequest) -> Iterator[Event]:
+        return fit(
+            self.state,
+            self.loader,
+            self.validation,
+            self.recipe,
+            time_limit=self.time_limit,
+            stop_requested=stop,
+        )
+
+    def _keep_epoch(self, event: EpochDone) -> None:
+        if event.is_whole:
+            self._keep(is_best=event.is_best)
+            return
+        # The best of the whole epochs stays, too: it is the best again if the run goes on.
+        self._keep(is_best=False)
+        if event.is_best:
+            self.folder.choose(self.kept_step)
 
     def _keep(self, *, is_best: bool) -> None:
         progress = self.state.progress
@@ -233,7 +260,8 @@ class _Run:
         best = self.history.best()
         figures = {
             "run": str(self.folder.path),
-            "epochs": self.recipe.epochs,
+            "epochs": self.history.epochs[-1]["epoch"],
+            "ended": ending(self.state.progress, self.recipe, steps=self.steps) or "time_limit",
             "seconds": self.history.seconds,
             "images_per_s": self.history.images_per_s,
             "best_epoch": best["epoch"],

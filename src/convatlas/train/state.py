@@ -1,15 +1,14 @@
 """Everything that changes during training, as tensors and JSON values, so that it can be kept and restored exactly."""
 
 import copy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
-from convatlas.train.levenberg_marquardt import DiagonalLevenbergMarquardt
-from convatlas.train.recipe import AdamW, DiagonalLm, Recipe, Sgd
+from convatlas.train.optim import build_optimizer
+from convatlas.train.recipe import Recipe
 
 
 @dataclass(slots=True)
@@ -25,6 +24,8 @@ class Progress:
         seen: images of that pass so far.
         learning_rate: of the last step.
         best: validation (top-1 error, loss) of the best pass, and its number from 1.
+        errors: validation top-1 error of each pass finished.
+        seconds: time of the training so far, over all starts.
     """
 
     step: int = 0
@@ -35,6 +36,8 @@ class Progress:
     seen: int = 0
     learning_rate: float = 0.0
     best: tuple[float, float, int] | None = None
+    errors: list[float] = field(default_factory=list)
+    seconds: float = 0.0
 
     def card(self) -> dict[str, Any]:
         """The position as JSON values."""
@@ -45,20 +48,6 @@ class Progress:
         """The position that `card` wrote."""
         best = values["best"]
         return cls(**{**values, "best": None if best is None else (float(best[0]), float(best[1]), int(best[2]))})
-
-
-def build_optimizer(recipe: Sgd | AdamW | DiagonalLm, model: nn.Module) -> Optimizer:
-    """The optimizer that a recipe names, over all parameters of a model."""
-    parameters = list(model.parameters())
-    match recipe:
-        case Sgd():
-            return torch.optim.SGD(
-                parameters, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay, fused=True
-            )
-        case AdamW():
-            return torch.optim.AdamW(parameters, lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True)
-        case DiagonalLm():
-            return DiagonalLevenbergMarquardt(parameters, lr=recipe.lr, mu=recipe.mu)
 
 
 class TrainingState:
@@ -117,7 +106,8 @@ class TrainingState:
         if self.averaged is not None:
             raw = {name.removeprefix("model."): t for name, t in training.items() if name.startswith("model.")}
             self.model.load_state_dict(raw)
-        parameters = list(self.model.parameters())
+        # The optimizer numbers parameters by its groups, which need not be the model's order.
+        parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
         state: dict[int, dict[str, Tensor]] = {}
         for name, tensor in training.items():
             if name.startswith("optimizer."):

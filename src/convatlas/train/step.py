@@ -1,0 +1,87 @@
+"""One step of training."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from convatlas.data.hashing import seed_of
+from convatlas.data.loader import Batch
+from convatlas.errors import NonFiniteError
+from convatlas.train.recipe import Recipe
+from convatlas.train.state import TrainingState
+
+# Keeps the dropout seeds apart from the order's, which come from (seed, epoch).
+_DROPOUT = 7_919
+
+
+class NonFiniteStepError(NonFiniteError):
+    """A step whose loss or gradient is not finite; it was not taken.
+
+    Attributes:
+        items: positions of the batch's images in the training set.
+    """
+
+    def __init__(self, what: str, items: list[int]) -> None:
+        super().__init__(what, do="lower the learning rate with --set optimizer.lr, or look at the batch's images")
+        self.items = items
+
+    def with_remark(self, remark: str) -> "NonFiniteStepError":
+        """The same error, saying more."""
+        return NonFiniteStepError(f"{self.what}; {remark}", self.items)
+
+
+def take_step(
+    state: TrainingState, batch: Batch, compute_loss: Callable[[Tensor, Tensor], Tensor], rate: float, recipe: Recipe
+) -> float:
+    """Learn a batch.
+
+    Args:
+        state: changed in place, unless the step would spoil it.
+        batch: the images.
+        compute_loss: (logits, labels) -> mean loss.
+        rate: the learning rate.
+        recipe: see `Recipe`.
+
+    Returns:
+        The loss before the step.
+
+    Raises:
+        NonFiniteStepError: if loss or gradient is not finite.
+    """
+    progress = state.progress
+    _seed_dropout(seed_of(recipe.seed, _DROPOUT, progress.step), batch.inputs.device)
+    logits = state.model(batch.inputs)
+    loss = compute_loss(logits, batch.labels)
+    state.optimizer.zero_grad(set_to_none=True)
+    torch.autograd.backward(loss)
+    gradients = [parameter.grad for parameter in state.model.parameters() if parameter.grad is not None]
+    norm = torch.nn.utils.get_total_norm(gradients)
+    wrong = (logits.detach().argmax(dim=1) != batch.labels).sum()
+    # One transfer for all that the host has to know before the step may be taken.
+    loss_value, norm_value, wrong_value = torch.stack([loss.detach().float(), norm.float(), wrong.float()]).tolist()
+    if not (abs(loss_value) < float("inf") and norm_value < float("inf")):
+        found = (
+            f"loss became {loss_value}" if not abs(loss_value) < float("inf") else f"gradient norm became {norm_value}"
+        )
+        raise NonFiniteStepError(f"{found} at step {progress.step + 1} (lr {rate:.3g})", batch.items.tolist())
+    if recipe.clip_norm:
+        torch.nn.utils.clip_grads_with_norm_(state.model.parameters(), recipe.clip_norm, norm)
+    for group in state.optimizer.param_groups:
+        group["lr"] = rate
+    state.optimizer.step()
+    progress.learning_rate = rate
+    progress.step += 1
+    progress.batch += 1
+    progress.seen += len(batch.labels)
+    progress.wrong += int(wrong_value)
+    progress.loss_sum += loss_value * len(batch.labels)
+    state.update_average()
+    return float(loss_value)
+
+
+def _seed_dropout(seed: int, device: torch.device) -> None:
+    # torch.manual_seed looks for every kind of device, which takes longer than a small network's optimizer.
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 import shutil
 import sys
 import textwrap
@@ -13,10 +14,17 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from convatlas.train.loop import EpochDone, Event, StepDone
-from convatlas.train.run import Started
+from convatlas.train.run import RunResult, Started
 
 _SMOOTHING = 0.95
 _LEAST_FOLDED = 20
+
+_ENDINGS = {
+    "epochs": "",
+    "max_steps": "; ended by max_steps",
+    "early_stopping": "; ended by early stopping",
+    "time_limit": "; ended by the time limit",
+}
 
 
 def print_json(value: object) -> None:
@@ -137,3 +145,18 @@ def training_progress() -> Iterator[TrainingProgress]:
     columns = BarColumn(bar_width=12), TextColumn("{task.fields[text]}"), TimeRemainingColumn(compact=True)
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress:
         yield TrainingProgress(progress)
+
+
+def print_trained(result: RunResult) -> None:
+    """What a finished run came to, in lines of text."""
+    figures, test = result.figures, result.test
+    low, high = test.interval
+    print_line(
+        f"test error  {percent(test.top1_error)} on {test.images:,} images (95 %: {percent(low)} to {percent(high)})"
+    )
+    print_line(
+        f"training    {figures['seconds']:.0f} s, {figures['images_per_s']:,.0f} images/s, "
+        f"best epoch {figures['best_epoch']} of {figures['epochs']}{_ENDINGS[figures['ended']]}"
+    )
+    print_line(f"report      {result.path / 'report.html'}")
+    print_line(f"use it      convatlas predict {shlex.quote(str(result.path))} IMAGE...")

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from convatlas.data.augment import Distortion
-from convatlas.data.hashing import seed_of
 from convatlas.data.images import Images
+from convatlas.data.order import epoch_order
 from convatlas.data.preprocess import Preprocess
 
 
@@ -32,6 +32,8 @@ class Loader:
         batch_size: images a batch; the last one may have fewer.
         device: where the batches are made and stay.
         workers: threads that prepare batches ahead; 0 prepares each when it is asked for. The batches are the same.
+        balanced: let training passes show each class equally often; see `epoch_order`.
+        drop_single: leave out a training pass's last batch if it would hold one image.
     """
 
     def __init__(
@@ -42,16 +44,21 @@ class Loader:
         batch_size: int,
         device: torch.device | str = "cpu",
         workers: int = 0,
+        balanced: bool = False,
+        drop_single: bool = False,
     ) -> None:
         self.pixels = images.pixels.to(device)
         self.labels = images.labels.to(device)
         self.preprocess = preprocess
         self.batch_size = batch_size
         self.workers = workers
+        self.balanced = balanced
+        single = drop_single and len(self.labels) % batch_size == 1
+        self.length = len(self.labels) - 1 if single else len(self.labels)
 
     def __len__(self) -> int:
-        """Batches in a pass."""
-        return -(-len(self.labels) // self.batch_size)
+        """Batches in a training pass."""
+        return -(-self.length // self.batch_size)
 
     def in_order(self) -> Iterator[Batch]:
         """One pass in the set's order, nothing distorted."""
@@ -67,7 +74,7 @@ class Loader:
             distortion: the random change of each image.
             first: batches to leave out at the start, for a run that goes on within a pass.
         """
-        order = self._order(seed, epoch)
+        order = self._order(seed, epoch)[: self.length]
         return self._batches(_parts(order, self.batch_size)[first:], distortion, seed, epoch)
 
     def sample(self, count: int, *, seed: int, epoch: int, distortion: Distortion) -> Batch:
@@ -75,8 +82,7 @@ class Loader:
         return self._batch(self._order(seed, epoch)[:count], distortion, seed, epoch)
 
     def _order(self, seed: int, epoch: int) -> Tensor:
-        generator = torch.Generator().manual_seed(seed_of(seed, epoch))
-        return torch.randperm(len(self.labels), generator=generator).to(self.labels.device)
+        return epoch_order(self.labels, seed=seed, epoch=epoch, balanced=self.balanced).to(self.labels.device)
 
     def _batches(self, parts: list[Tensor], distortion: Distortion, seed: int, epoch: int) -> Iterator[Batch]:
         if not self.workers:
@@ -91,10 +97,12 @@ class Loader:
             while ahead:
                 yield ahead.popleft().result()
 
-    def _batch(self, items: Tensor, distortion: Distortion, seed: int, epoch: int) -> Batch:
+    def _batch(self, places: Tensor, distortion: Distortion, seed: int, epoch: int) -> Batch:
+        # An image that is shown again in the same pass is distorted in another way.
+        items = places % len(self.labels)
         pixels = self.preprocess.pad(self.pixels.index_select(0, items))
         if not distortion.changes_nothing:
-            pixels = distortion.apply(pixels.float(), items, seed=seed, epoch=epoch, fill=self.preprocess.fill)
+            pixels = distortion.apply(pixels.float(), places, seed=seed, epoch=epoch, fill=self.preprocess.fill)
         return Batch(self.preprocess.normalise(pixels), self.labels[items], items)
 
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from itertools import islice
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from convatlas.data.loader import Loader
 from convatlas.train.ending import ending, total_steps
 from convatlas.train.fast_layers import fast_layers
+from convatlas.train.imbalance import class_weights, resolved
 from convatlas.train.levenberg_marquardt import DiagonalLevenbergMarquardt, diagonal_curvature
-from convatlas.train.losses import criterion
+from convatlas.train.losses import Criterion, criterion
 from convatlas.train.metrics import Evaluation
 from convatlas.train.recipe import DiagonalLm, Recipe
 from convatlas.train.schedule import factor
@@ -81,7 +82,8 @@ def fit(
     Raises:
         NonFiniteStepError: before a step that would spoil the weights.
     """
-    compute_loss = criterion(recipe.loss)
+    weighted = resolved(recipe.imbalance, train.labels) == "weights"
+    compute_loss = criterion(recipe.loss, class_weights(train.labels) if weighted else None)
     steps = total_steps(recipe, len(train))
     progress = state.progress
     began = time.perf_counter() - progress.seconds
@@ -122,9 +124,7 @@ def _rate(recipe: Recipe, state: TrainingState, steps: int) -> float:
     return scale * recipe.optimizer.lr
 
 
-def _estimate_curvature(
-    state: TrainingState, train: Loader, compute_loss: Callable[[Tensor, Tensor], Tensor], recipe: Recipe
-) -> None:
+def _estimate_curvature(state: TrainingState, train: Loader, compute_loss: Criterion, recipe: Recipe) -> None:
     if isinstance(recipe.optimizer, DiagonalLm) and isinstance(state.optimizer, DiagonalLevenbergMarquardt):
         sample = train.sample(
             recipe.optimizer.samples, seed=recipe.seed, epoch=state.progress.epoch, distortion=recipe.distortion

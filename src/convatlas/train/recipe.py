@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from convatlas.data.augment import Distortion
 from convatlas.data.preprocess import Preprocess
 from convatlas.errors import UsageError
+from convatlas.train.imbalance import UNEVEN, Imbalance
 from convatlas.train.settings import assign, flat, validated
 
 
@@ -163,6 +164,13 @@ Loss = Annotated[
 ]
 
 
+class Mix(Record):
+    """Training images mixed with others of their batch, labels too; with both fields, each step has one of the two."""
+
+    mixup: float = Field(0.0, ge=0, le=1, description="Beta(a, a) of mixup's weighted sums of two images; 0: none")
+    cutmix: float = Field(0.0, ge=0, le=1, description="Beta(a, a) of the area that CutMix leaves an image; 0: none")
+
+
 class EarlyStopping(Record):
     """Ends a run whose validation error has stopped falling; the best epoch's weights count, as in every run."""
 
@@ -177,6 +185,9 @@ class Recipe(Record):
     epochs: int = Field(ge=1, le=100_000, description="epochs, each of which shows every training image once")
     max_steps: int = Field(0, ge=0, description="steps that end the run if its epochs have more; 0: any number")
     batch_size: int = Field(128, ge=1, description="images a step")
+    accumulate: int = Field(
+        1, ge=1, description="parts of a step's images that go through the network one after the other, to save memory"
+    )
     seed: int = Field(
         0,
         ge=0,
@@ -196,6 +207,12 @@ class Recipe(Record):
     schedule: Schedule = Constant()
     loss: Loss = CrossEntropy()
     distortion: Distortion = Field(Distortion(), description="random changes of the training images")
+    mix: Mix = Field(Mix(), description="training images mixed with one another")
+    imbalance: Imbalance = Field(
+        "none",
+        description="for classes of unequal size: weights in the loss; sampling, which shows each class equally often; "
+        f"auto: weights if the largest has more than {UNEVEN} times the training images of the smallest",
+    )
     preprocess: Preprocess = Field(description="from an image to the network's input")
 
     def to_toml(self) -> str:

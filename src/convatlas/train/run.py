@@ -2,7 +2,6 @@
 
 import math
 import shlex
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +16,12 @@ from convatlas.data.loader import Loader
 from convatlas.data.source import load_data
 from convatlas.data.split import stratified_split
 from convatlas.errors import UsageError
+from convatlas.train.batch_norm import batch_norm_remarks, has_batch_norm, refuse_single_images
 from convatlas.train.ending import ending, total_steps
 from convatlas.train.folder import RunFolder, environment, open_run, to_json
 from convatlas.train.history import History
+from convatlas.train.identity import command, identity_of, network_card, refuse_changes
+from convatlas.train.imbalance import imbalance_remarks, resolved
 from convatlas.train.loop import EpochDone, Event, classify, fit
 from convatlas.train.machine import cpu_threads, keep_freed_memory
 from convatlas.train.metrics import Evaluation
@@ -113,7 +115,7 @@ def train(
         run.time_limit = time_limit
         with listen(lambda: run.kept_step) as stop:
             remarks = run.restore() if resume else run.begin()
-            on_event(Started(folder.path, data, run.kept_step, run.steps, (*data.notes, *remarks)))
+            on_event(Started(folder.path, data, run.kept_step, run.steps, (*data.notes, *run.remarks, *remarks)))
             try:
                 run.fit(on_event, stop)
                 return run.finish(stop)
@@ -128,37 +130,46 @@ class _Run:
         self, folder: RunFolder, model: nn.Module, data: Data, recipe: Recipe, device: torch.device, workers: int
     ) -> None:
         self.folder, self.data, self.recipe, self.device, self.workers = folder, data, recipe, device, workers
-        chosen, held_out = split(data, recipe)
-        self.train_images = chosen
-        self.loader = self._loader(chosen)
+        learnt, held_out = split(data, recipe)
+        self.train_images = learnt
+        refuse_single_images(model, recipe, len(learnt))
+        self.loader = self._loader(
+            learnt,
+            balanced=resolved(recipe.imbalance, learnt.labels) == "sampling",
+            drop_single=has_batch_norm(model),
+        )
         self.validation = self._loader(held_out)
         self.steps = total_steps(recipe, len(self.loader))
         self.time_limit = math.inf
         self.state = TrainingState(model, recipe)
         self.kept_step = 0
-        self.identity = {
-            "format": 1,
-            "network": network_card(model),
-            "data": data.name,
-            "fingerprint": data.fingerprint,
-            "classes": list(data.classes),
-            "images": {"train": len(chosen), "validation": len(held_out), "test": len(data.test)},
-        }
+        self.identity = identity_of(model, data, learnt=len(learnt), validated=len(held_out))
+        self.remarks = (
+            *batch_norm_remarks(model, recipe, len(learnt)),
+            *imbalance_remarks(recipe.imbalance, learnt.labels, data.classes),
+        )
 
-    def _loader(self, images: Images) -> Loader:
-        recipe = self.recipe
-        return Loader(images, recipe.preprocess, batch_size=recipe.batch_size, device=self.device, workers=self.workers)
+    def _loader(self, images: Images, *, balanced: bool = False, drop_single: bool = False) -> Loader:
+        return Loader(
+            images,
+            self.recipe.preprocess,
+            batch_size=self.recipe.batch_size,
+            device=self.device,
+            workers=self.workers,
+            balanced=balanced,
+            drop_single=drop_single,
+        )
 
     def begin(self) -> tuple[str, ...]:
         self.folder.require_space(sum(t.numel() * t.element_size() for t in self.state.weights().values()) * 4)
         self.folder.write("recipe.toml", self.recipe.to_toml())
         self.folder.write("environment.json", to_json(environment(), indent=2))
-        self.folder.write("run.json", to_json(self.identity | {"command": _command()}, indent=2))
+        self.folder.write("run.json", to_json(self.identity | {"command": command()}, indent=2))
         self.history = self._history()
         return ()
 
     def restore(self) -> tuple[str, ...]:
-        _refuse_changes(self.folder, self.recipe, self.identity)
+        refuse_changes(self.folder, self.recipe, self.identity)
         found = self.folder.restore()
         remark = "no checkpoint was kept yet; the run starts again"
         if found is not None:
@@ -272,27 +283,3 @@ def split(data: Data, recipe: Recipe) -> tuple[Images, Images]:
     if not len(held_out):
         raise UsageError(f"{data.name} has too few images to hold out validation images", do="add images to each class")
     return data.train.subset(learnt), data.train.subset(held_out)
-
-
-def network_card(model: nn.Module) -> dict[str, str | int] | None:
-    """What a checkpoint says of the network; None for a module that `create_model` did not make."""
-    description = getattr(model, "description", None)
-    return None if description is None else dict(description.card())
-
-
-def _command() -> str:
-    return shlex.join(["convatlas", *sys.argv[1:]]) if Path(sys.argv[0]).stem in {"convatlas", "__main__"} else "Python"
-
-
-def _refuse_changes(folder: RunFolder, recipe: Recipe, identity: dict[str, Any]) -> None:
-    before = folder.read_json("run.json")
-    changes = [
-        f"{key}: {then} -> {now}"
-        for key, (then, now) in Recipe.from_file(folder.path / "recipe.toml").differences(recipe).items()
-    ]
-    changes += [f"{key}: {before.get(key)} -> {now}" for key, now in identity.items() if before.get(key) != now]
-    if changes:
-        raise UsageError(
-            f"{folder.path} was begun otherwise ({'; '.join(changes)})",
-            do="resume with the same values, or give a new --out",
-        )

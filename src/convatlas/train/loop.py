@@ -12,6 +12,7 @@ from torch import nn
 from convatlas.data.loader import Loader
 from convatlas.train.ending import ending, total_steps
 from convatlas.train.fast_layers import fast_layers
+from convatlas.train.finetune import Freezing
 from convatlas.train.imbalance import class_weights, resolved
 from convatlas.train.levenberg_marquardt import DiagonalLevenbergMarquardt, diagonal_curvature
 from convatlas.train.losses import Criterion, criterion
@@ -87,35 +88,37 @@ def fit(
     steps = total_steps(recipe, len(train))
     progress = state.progress
     began = time.perf_counter() - progress.seconds
-    while ending(progress, recipe, steps=steps, time_limit=time_limit) is None:
-        if not state.model.training:
-            # Otherwise a part that the caller keeps in evaluation mode, such as frozen BatchNorm, stays in it.
-            state.model.train()
-        started, first_seen = time.perf_counter(), progress.seen
-        if not progress.batch:
-            _estimate_curvature(state, train, compute_loss, recipe)
-        batches = train.shuffled(
-            seed=recipe.seed, epoch=progress.epoch, distortion=recipe.distortion, first=progress.batch
-        )
-        with fast_layers(state.model):
-            for batch in islice(batches, steps - progress.step):
-                loss = take_step(state, batch, compute_loss, _rate(recipe, state, steps), recipe)
-                progress.seconds = time.perf_counter() - began
-                yield StepDone(
-                    progress.step, progress.epoch, steps, loss, progress.wrong / progress.seen, progress.seen
-                )
-                if progress.seconds >= time_limit:
-                    break
-        seconds = time.perf_counter() - started
-        try:
-            evaluation = classify(state.evaluated, validation, stop_requested=stop_requested)
-        except InterruptedError:
-            return
-        progress.seconds = time.perf_counter() - began
-        is_whole = progress.batch == len(train) or progress.step == steps
-        yield _finish_epoch(state, evaluation, seconds, first_seen, is_whole=is_whole)
-        if not is_whole:
-            return
+    if not state.model.training:
+        # Otherwise a part that the caller keeps in evaluation mode, such as frozen BatchNorm, stays in it.
+        state.model.train()
+    with Freezing(state.model, recipe.finetune) as freezing:
+        while ending(progress, recipe, steps=steps, time_limit=time_limit) is None:
+            freezing.at(progress.epoch)
+            started, first_seen = time.perf_counter(), progress.seen
+            if not progress.batch:
+                _estimate_curvature(state, train, compute_loss, recipe)
+            batches = train.shuffled(
+                seed=recipe.seed, epoch=progress.epoch, distortion=recipe.distortion, first=progress.batch
+            )
+            with fast_layers(state.model):
+                for batch in islice(batches, steps - progress.step):
+                    loss = take_step(state, batch, compute_loss, _rate(recipe, state, steps), recipe)
+                    progress.seconds = time.perf_counter() - began
+                    yield StepDone(
+                        progress.step, progress.epoch, steps, loss, progress.wrong / progress.seen, progress.seen
+                    )
+                    if progress.seconds >= time_limit:
+                        break
+            seconds = time.perf_counter() - started
+            try:
+                evaluation = classify(state.evaluated, validation, stop_requested=stop_requested)
+            except InterruptedError:
+                return
+            progress.seconds = time.perf_counter() - began
+            is_whole = progress.batch == len(train) or progress.step == steps
+            yield _finish_epoch(state, evaluation, seconds, first_seen, is_whole=is_whole)
+            if not is_whole:
+                return
 
 
 def _rate(recipe: Recipe, state: TrainingState, steps: int) -> float:

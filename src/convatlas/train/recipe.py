@@ -178,6 +178,17 @@ class EarlyStopping(Record):
     min_delta: float = Field(0.0, ge=0, lt=1, description="a lower error has to be lower by more than this fraction")
 
 
+class Finetune(Record):
+    """For a network that has learnt already; rows are its named children, as `convatlas show` lists them."""
+
+    freeze: tuple[tuple[str, Annotated[int, Field(ge=1)]], ...] = Field(
+        (), description="(row, epochs) pairs: all rows up to this one stay as they are for so many epochs"
+    )
+    layer_decay: float = Field(
+        1.0, gt=0, le=1, description="factor of the learning rate from each row to the one before it"
+    )
+
+
 class Recipe(Record):
     """Everything that decides how a network is trained, but for the network and the data."""
 
@@ -207,6 +218,7 @@ class Recipe(Record):
     schedule: Schedule = Constant()
     loss: Loss = CrossEntropy()
     distortion: Distortion = Field(Distortion(), description="random changes of the training images")
+    finetune: Finetune = Field(Finetune(), description="for a network that has learnt already")
     mix: Mix = Field(Mix(), description="training images mixed with one another")
     imbalance: Imbalance = Field(
         "none",

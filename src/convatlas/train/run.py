@@ -15,7 +15,7 @@ from convatlas.data.images import Data, Images
 from convatlas.data.loader import Loader
 from convatlas.data.source import load_data
 from convatlas.data.split import stratified_split
-from convatlas.errors import UsageError
+from convatlas.errors import OutOfMemoryError, UsageError
 from convatlas.train.batch_norm import batch_norm_remarks, has_batch_norm, refuse_single_images
 from convatlas.train.ending import ending, total_steps
 from convatlas.train.folder import RunFolder, environment, open_run, to_json
@@ -24,6 +24,7 @@ from convatlas.train.identity import command, identity_of, network_card, refuse_
 from convatlas.train.imbalance import imbalance_remarks, resolved
 from convatlas.train.loop import EpochDone, Event, classify, fit
 from convatlas.train.machine import cpu_threads, keep_freed_memory
+from convatlas.train.memory import free_memory, is_out_of_memory, out_of_memory
 from convatlas.train.metrics import Evaluation
 from convatlas.train.recipe import Recipe
 from convatlas.train.results import write_results
@@ -100,6 +101,7 @@ def train(
         DataError: for data that cannot be used.
         BusyError: if another process works in `out`.
         StorageError: if the disk is full or the folder cannot be written.
+        OutOfMemoryError: when memory runs out; the message says which batch fits by estimate.
         NonFiniteError: when a loss or gradient is not finite; the weights before it are kept.
         StoppedError: after Ctrl-C or SIGTERM; the state is kept.
     """
@@ -133,11 +135,8 @@ class _Run:
         learnt, held_out = split(data, recipe)
         self.train_images = learnt
         refuse_single_images(model, recipe, len(learnt))
-        self.loader = self._loader(
-            learnt,
-            balanced=resolved(recipe.imbalance, learnt.labels) == "sampling",
-            drop_single=has_batch_norm(model),
-        )
+        balanced = resolved(recipe.imbalance, learnt.labels) == "sampling"
+        self.loader = self._loader(learnt, balanced=balanced, drop_single=has_batch_norm(model))
         self.validation = self._loader(held_out)
         self.steps = total_steps(recipe, len(self.loader))
         self.time_limit = math.inf
@@ -199,20 +198,31 @@ class _Run:
             names = "".join(f"{self.train_images.names[i]}\n" for i in error.items)
             self.folder.write("nan_batch.txt", names)
             raise error.with_remark(f"its images are in nan_batch.txt; last finite: step {self.kept_step}") from None
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            # The step may have moved batch statistics or some of the weights: what counts is the last checkpoint.
+            raise self._out_of_memory(error) from None
         if stop():
             # Validation may have been given up after the last step that was kept.
             self._keep(is_best=False)
             raise self._stopped(stop)
 
-    def _events(self, stop: StopRequest) -> Iterator[Event]:
-        return fit(
-            self.state,
-            self.loader,
-            self.validation,
-            self.recipe,
-            time_limit=self.time_limit,
-            stop_requested=stop,
+    def _out_of_memory(self, error: Exception) -> OutOfMemoryError:
+        free_memory(error, self.state.model)
+        pixels = self.train_images.pixels[torch.tensor([0, -1])]
+        found = out_of_memory(
+            self.state.model,
+            self.recipe.preprocess.to_input(pixels).to(self.device),
+            step=self.state.progress.step + 1,
+            batch_size=self.recipe.batch_size,
+            parts=self.recipe.accumulate,
         )
+        return OutOfMemoryError(f"{found.what}; last good: step {self.kept_step}", do=found.do)
+
+    def _events(self, stop: StopRequest) -> Iterator[Event]:
+        limit = self.time_limit
+        return fit(self.state, self.loader, self.validation, self.recipe, time_limit=limit, stop_requested=stop)
 
     def _keep_epoch(self, event: EpochDone) -> None:
         if event.is_whole:

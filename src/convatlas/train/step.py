@@ -72,7 +72,7 @@ def take_step(state: TrainingState, batch: Batch, compute_loss: Criterion, rate:
     if recipe.clip_norm:
         torch.nn.utils.clip_grads_with_norm_(state.model.parameters(), recipe.clip_norm, norm)
     for group in state.optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group["lr_scale"]
     state.optimizer.step()
     progress.learning_rate = rate
     progress.step += 1

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from convatlas.train.loop import EpochDone, Event, StepDone
+from convatlas.train.rehearsal import Rehearsal
 from convatlas.train.run import RunResult, Started
 
 _SMOOTHING = 0.95
@@ -160,3 +161,21 @@ def print_trained(result: RunResult) -> None:
     )
     print_line(f"report      {result.path / 'report.html'}")
     print_line(f"use it      convatlas predict {shlex.quote(str(result.path))} IMAGE...")
+
+
+def print_rehearsal(rehearsal: Rehearsal) -> None:
+    """What a dry run found, in lines of text."""
+    for remark in rehearsal.remarks:
+        note(remark)
+    seconds = rehearsal.steps * rehearsal.seconds_per_step
+    length = (
+        f"{seconds:,.0f} s"
+        if seconds < 120
+        else f"{seconds / 60:,.0f} min"
+        if seconds < 7200
+        else f"{seconds / 3600:,.0f} h"
+    )
+    print_line("dry run     two steps, validation, checkpoint and report went well; nothing is left of them")
+    print_line(f"training    {rehearsal.steps:,} steps, about {length} by the second step's time")
+    size, free = rehearsal.checkpoint_bytes / 1e6, rehearsal.free_bytes / 1e9
+    print_line(f"disk        {size:,.1f} MB a checkpoint, {free:,.1f} GB free")

@@ -1,6 +1,7 @@
 """`convatlas train`."""
 
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -8,10 +9,11 @@ import torch
 import typer
 
 from convatlas.cli.options import DATA_HELP, Device, Json, Offline, OnCorrupt, seconds_of
-from convatlas.cli.output import print_json, print_trained, training_progress
+from convatlas.cli.output import print_json, print_rehearsal, print_trained, training_progress
 from convatlas.cli.plan import new_plan, resumed_plan
 from convatlas.data.source import load_data
 from convatlas.train.imbalance import Imbalance
+from convatlas.train.rehearsal import rehearse
 from convatlas.train.run import train
 from convatlas.weights.device import usable_device
 from convatlas.weights.load import create_model
@@ -35,6 +37,9 @@ def train_command(
     time_limit: Annotated[
         str | None, typer.Option(help="End after this time, like 90s, 30m or 2h; resume with more.")
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Try two steps, a validation, a checkpoint; leave nothing.")
+    ] = False,
     device: Device = "cpu",
     workers: Annotated[int, typer.Option(min=0, help="Threads that decode images and prepare batches.")] = 0,
     offline: Offline = False,
@@ -55,6 +60,10 @@ def train_command(
     model = create_model(
         plan.name, num_classes=len(loaded.classes), in_channels=plan.recipe.preprocess.channels, device="cpu"
     )
+    if dry_run:
+        rehearsal = rehearse(model, loaded, plan.recipe, plan.out, device=place, workers=workers)
+        print_json(asdict(rehearsal)) if json else print_rehearsal(rehearsal)
+        return
     with training_progress() as progress:
         result = train(
             model,

@@ -63,7 +63,24 @@ def test_time_limit_ends_a_run_that_may_go_on(capsys, folder, out):
     assert "ended by the time limit" in done(capsys, "train", "--resume", "--out", out, "--time-limit", "0.1s").out
 
 
+def test_dry_run_leaves_nothing(capsys, folder, out):
+    before = contents(folder)
+    ran = done(capsys, "train", "lenet5_modern", folder, *QUICK[1:], "--dry-run", "--out", out)
+    assert ran.out.startswith("dry run     two steps") and "3 steps, about " in ran.out
+    ran = done(capsys, "train", "lenet5_modern", folder, *QUICK[1:], "--dry-run", "--out", out, "--json")
+    assert set(ran.json) == {"steps", "seconds_per_step", "checkpoint_bytes", "free_bytes", "remarks"}
+    assert not out.exists()
+    assert contents(folder) == before
+
+
+def test_imbalance_says_what_it_chose(capsys, folder, out):
+    ran = done(capsys, "train", "lenet5_modern", folder, *QUICK[1:], "--imbalance", "auto", "--out", out)
+    assert "imbalance: nothing to even out, as " in ran.err
+    assert 'imbalance = "auto"' in (out / "recipe.toml").read_text()
+
+
 REFUSED = [
+    (["--imbalance", "some"], 2, "'some' is not one of"),
     (["--time-limit", "soon"], 2, "'soon' is no length of time"),
     (["--time-limit", "0m"], 2, "'0m' is no length of time"),
     (

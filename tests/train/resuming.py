@@ -1,5 +1,6 @@
 """Training that is left after some of its steps and goes on from a checkpoint, beside the same training in one go."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -68,14 +69,19 @@ def keep(state: TrainingState, folder: Path) -> str:
 
 
 def assert_resumes(
-    tmp_path: Path, chosen: Recipe, *, leave_after: tuple[int, ...] = (3, 4, 9), images: Images | None = None
+    tmp_path: Path,
+    chosen: Recipe,
+    *,
+    leave_after: tuple[int, ...] = (3, 4, 9),
+    images: Images | None = None,
+    make: Callable[[], nn.Module] = network,
 ) -> list[EpochDone]:
     """Leave after some steps and go on, each time in a new model: the same bits and figures; gives the epochs."""
-    state, expected = fitted(chosen, images=images)
+    state, expected = fitted(chosen, images=images, model=make())
     whole = keep(state, tmp_path / "whole")
     kept, found = None, []
     for step in (*leave_after, None):
-        state, epochs = fitted(chosen, kept=kept, leave_after=step, images=images)
+        state, epochs = fitted(chosen, kept=kept, leave_after=step, images=images, model=make())
         found += epochs
         kept = tmp_path / f"left-{step}"
         digest = keep(state, kept)

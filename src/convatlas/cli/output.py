@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 import shutil
 import sys
 import textwrap
@@ -13,10 +14,18 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from convatlas.train.loop import EpochDone, Event, StepDone
-from convatlas.train.run import Started
+from convatlas.train.rehearsal import Rehearsal
+from convatlas.train.run import RunResult, Started
 
 _SMOOTHING = 0.95
 _LEAST_FOLDED = 20
+
+_ENDINGS = {
+    "epochs": "",
+    "max_steps": "; ended by max_steps",
+    "early_stopping": "; ended by early stopping",
+    "time_limit": "; ended by the time limit",
+}
 
 
 def print_json(value: object) -> None:
@@ -137,3 +146,36 @@ def training_progress() -> Iterator[TrainingProgress]:
     columns = BarColumn(bar_width=12), TextColumn("{task.fields[text]}"), TimeRemainingColumn(compact=True)
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress:
         yield TrainingProgress(progress)
+
+
+def print_trained(result: RunResult) -> None:
+    """What a finished run came to, in lines of text."""
+    figures, test = result.figures, result.test
+    low, high = test.interval
+    print_line(
+        f"test error  {percent(test.top1_error)} on {test.images:,} images (95 %: {percent(low)} to {percent(high)})"
+    )
+    print_line(
+        f"training    {figures['seconds']:.0f} s, {figures['images_per_s']:,.0f} images/s, "
+        f"best epoch {figures['best_epoch']} of {figures['epochs']}{_ENDINGS[figures['ended']]}"
+    )
+    print_line(f"report      {result.path / 'report.html'}")
+    print_line(f"use it      convatlas predict {shlex.quote(str(result.path))} IMAGE...")
+
+
+def print_rehearsal(rehearsal: Rehearsal) -> None:
+    """What a dry run found, in lines of text."""
+    for remark in rehearsal.remarks:
+        note(remark)
+    seconds = rehearsal.steps * rehearsal.seconds_per_step
+    length = (
+        f"{seconds:,.0f} s"
+        if seconds < 120
+        else f"{seconds / 60:,.0f} min"
+        if seconds < 7200
+        else f"{seconds / 3600:,.0f} h"
+    )
+    print_line("dry run     two steps, validation, checkpoint and report went well; nothing is left of them")
+    print_line(f"training    {rehearsal.steps:,} steps, about {length} by the second step's time")
+    size, free = rehearsal.checkpoint_bytes / 1e6, rehearsal.free_bytes / 1e9
+    print_line(f"disk        {size:,.1f} MB a checkpoint, {free:,.1f} GB free")

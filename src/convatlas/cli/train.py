@@ -1,7 +1,7 @@
 """`convatlas train`."""
 
 import math
-import shlex
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -9,39 +9,37 @@ import torch
 import typer
 
 from convatlas.cli.options import DATA_HELP, Device, Json, Offline, OnCorrupt, seconds_of
-from convatlas.cli.output import percent, print_json, print_line, training_progress
+from convatlas.cli.output import print_json, print_rehearsal, print_trained, training_progress
 from convatlas.cli.plan import new_plan, resumed_plan
 from convatlas.data.source import load_data
-from convatlas.train.run import RunResult, train
+from convatlas.train.imbalance import Imbalance
+from convatlas.train.rehearsal import rehearse
+from convatlas.train.run import train
 from convatlas.weights.device import usable_device
 from convatlas.weights.load import create_model
-
-_ENDINGS = {
-    "epochs": "",
-    "max_steps": "; ended by max_steps",
-    "early_stopping": "; ended by early stopping",
-    "time_limit": "; ended by the time limit",
-}
 
 
 def train_command(
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="A network; see `convatlas list`.", show_default="lenet5")
     ] = None,
-    data: Annotated[
-        str | None,
-        typer.Argument(metavar="DATA", help=DATA_HELP, show_default="mnist5k"),
-    ] = None,
+    data: Annotated[str | None, typer.Argument(metavar="DATA", help=DATA_HELP, show_default="mnist5k")] = None,
     recipe: Annotated[str | None, typer.Option(help="A recipe, or a TOML file.", show_default="the network's")] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a field of the recipe; may be repeated."),
+    ] = None,
+    imbalance: Annotated[
+        Imbalance | None, typer.Option(help="The same as --set imbalance=...", show_default="the recipe's")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The run folder.", show_default="runs/NAME-DATA-1, -2, ...")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     time_limit: Annotated[
         str | None, typer.Option(help="End after this time, like 90s, 30m or 2h; resume with more.")
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Try two steps, a validation, a checkpoint; leave nothing.")
+    ] = False,
     device: Device = "cpu",
     workers: Annotated[int, typer.Option(min=0, help="Threads that decode images and prepare batches.")] = 0,
     offline: Offline = False,
@@ -52,7 +50,8 @@ def train_command(
 
     Example: convatlas train lenet5 mnist5k --set epochs=5 --out runs/digits
     """
-    plan = (resumed_plan if resume else new_plan)(name, data, recipe, settings or [], out)
+    changes = [*(settings or []), *([f"imbalance={imbalance}"] if imbalance else [])]
+    plan = (resumed_plan if resume else new_plan)(name, data, recipe, changes, out)
     place, seconds = usable_device(device), seconds_of(time_limit) if time_limit else math.inf
     loaded = load_data(
         *(plan.data, plan.recipe.preprocess),
@@ -65,6 +64,10 @@ def train_command(
     model = create_model(
         plan.name, num_classes=len(loaded.classes), in_channels=plan.recipe.preprocess.channels, device="cpu"
     )
+    if dry_run:
+        rehearsal = rehearse(model, loaded, plan.recipe, plan.out, device=place, workers=workers)
+        print_json(asdict(rehearsal)) if json else print_rehearsal(rehearsal)
+        return
     with training_progress() as progress:
         result = train(
             model,
@@ -77,18 +80,4 @@ def train_command(
             time_limit=seconds,
             on_event=progress,
         )
-    print_json(result.figures) if json else _print_result(result)
-
-
-def _print_result(result: RunResult) -> None:
-    figures, test = result.figures, result.test
-    low, high = test.interval
-    print_line(
-        f"test error  {percent(test.top1_error)} on {test.images:,} images (95 %: {percent(low)} to {percent(high)})"
-    )
-    print_line(
-        f"training    {figures['seconds']:.0f} s, {figures['images_per_s']:,.0f} images/s, "
-        f"best epoch {figures['best_epoch']} of {figures['epochs']}{_ENDINGS[figures['ended']]}"
-    )
-    print_line(f"report      {result.path / 'report.html'}")
-    print_line(f"use it      convatlas predict {shlex.quote(str(result.path))} IMAGE...")
+    print_json(result.figures) if json else print_trained(result)

@@ -39,17 +39,18 @@ class Images:
         """The pixels of the images at `items` (int64), uint8 (n, C, h, w)."""
         return self.pixels.index_select(0, items)
 
-    def cropped(self, items: Tensor, crop: AnyCrop, fill: int, *, seed: int, epoch: int) -> Tensor:
+    def cropped(self, items: Tensor, places: Tensor, crop: AnyCrop, fill: int, *, seed: int, epoch: int) -> Tensor:
         """Random parts of the images at `items` (int64), uint8 (n, C, h, w), cut out of the stored form.
 
         Args:
             items: positions in the set.
+            places: what the draws are made from: in the order of a pass, so an image that comes twice has two parts.
             crop: which parts.
             fill: pixel value of a padding.
             seed: the run's.
             epoch: from 0.
         """
-        draws = crop_draws(items, seed=seed, epoch=epoch)
+        draws = crop_draws(places, seed=seed, epoch=epoch)
         pixels = self.stored(items)
         if isinstance(crop, PaddedCrop):
             return shifted(pixels, crop, draws, fill)

@@ -11,8 +11,8 @@ from torch import Tensor
 from convatlas.data.augment import Distortion
 from convatlas.data.colour import Colour, principal_colours
 from convatlas.data.crop import AnyCrop
-from convatlas.data.hashing import seed_of
 from convatlas.data.images import AnyImages, Images
+from convatlas.data.order import epoch_order
 from convatlas.data.preprocess import Preprocess
 from convatlas.data.randaugment import RandAugment
 
@@ -38,6 +38,8 @@ class Loader:
         colour: random colours of it.
         device: where the batches are made and stay.
         workers: threads that prepare batches ahead; 0 prepares each when it is asked for. The batches are the same.
+        balanced: let training passes show each class equally often; see `epoch_order`.
+        drop_single: leave out a training pass's last batch if it would hold one image.
     """
 
     def __init__(
@@ -51,6 +53,8 @@ class Loader:
         colour: Colour | None = None,
         device: torch.device | str = "cpu",
         workers: int = 0,
+        balanced: bool = False,
+        drop_single: bool = False,
     ) -> None:
         self.device = torch.device(device)
         self.labels = images.labels.to(device)
@@ -64,10 +68,13 @@ class Loader:
         self._principal = principal_colours(images) if lit else None
         self.batch_size = batch_size
         self.workers = workers
+        self.balanced = balanced
+        single = drop_single and len(self.labels) % batch_size == 1
+        self.length = len(self.labels) - 1 if single else len(self.labels)
 
     def __len__(self) -> int:
-        """Batches in a pass."""
-        return -(-len(self.labels) // self.batch_size)
+        """Batches in a training pass."""
+        return -(-self.length // self.batch_size)
 
     def in_order(self) -> Iterator[Batch]:
         """One pass in the set's order, nothing distorted."""
@@ -83,7 +90,7 @@ class Loader:
             distortion: the random change of each image.
             first: batches to leave out at the start, for a run that goes on within a pass.
         """
-        order = self._order(seed, epoch)
+        order = self._order(seed, epoch)[: self.length]
         return self._batches(_parts(order, self.batch_size)[first:], distortion, seed, epoch)
 
     def sample(self, count: int, *, seed: int, epoch: int, distortion: Distortion) -> Batch:
@@ -91,8 +98,7 @@ class Loader:
         return self._batch(self._order(seed, epoch)[:count], distortion, seed, epoch)
 
     def _order(self, seed: int, epoch: int) -> Tensor:
-        generator = torch.Generator().manual_seed(seed_of(seed, epoch))
-        return torch.randperm(len(self.labels), generator=generator).to(self.labels.device)
+        return epoch_order(self.labels, seed=seed, epoch=epoch, balanced=self.balanced).to(self.labels.device)
 
     def _batches(self, parts: list[Tensor], distortion: Distortion | None, seed: int, epoch: int) -> Iterator[Batch]:
         if not self.workers:
@@ -112,26 +118,28 @@ class Loader:
                 for batch in ahead:
                     batch.cancel()
 
-    def _batch(self, items: Tensor, distortion: Distortion | None, seed: int, epoch: int) -> Batch:
+    def _batch(self, places: Tensor, distortion: Distortion | None, seed: int, epoch: int) -> Batch:
         """A batch of a training pass; without a distortion as evaluation sees it."""
-        pixels = self._pixels(items, distortion is not None, seed, epoch)
+        # An image that is shown again in the same pass is changed in another way.
+        items = places % len(self.labels)
+        pixels = self._pixels(items, places, distortion is not None, seed, epoch)
         if distortion is not None:
             fill = self.preprocess.fill
             if self.randaugment is not None:
-                pixels = self.randaugment.apply(pixels, items, seed=seed, epoch=epoch, fill=fill)
-            pixels = distortion.apply(pixels, items, seed=seed, epoch=epoch, fill=fill)
+                pixels = self.randaugment.apply(pixels, places, seed=seed, epoch=epoch, fill=fill)
+            pixels = distortion.apply(pixels, places, seed=seed, epoch=epoch, fill=fill)
             if self.colour is not None:
-                pixels = self.colour.apply(pixels, items, self._principal, seed=seed, epoch=epoch)
+                pixels = self.colour.apply(pixels, places, self._principal, seed=seed, epoch=epoch)
         return Batch(self.preprocess.normalise(pixels), self.labels[items], items)
 
-    def _pixels(self, items: Tensor, training: bool, seed: int, epoch: int) -> Tensor:
+    def _pixels(self, items: Tensor, places: Tensor, training: bool, seed: int, epoch: int) -> Tensor:
         crop = self.crop if training else None
         # What is decoded is decoded on the CPU.
         where = items if isinstance(self.images, Images) else items.cpu()
         if crop is None:
             pixels = self.images.stored(where)
         else:
-            pixels = self.images.cropped(where, crop, self.preprocess.fill, seed=seed, epoch=epoch)
+            pixels = self.images.cropped(where, places, crop, self.preprocess.fill, seed=seed, epoch=epoch)
         return self.preprocess.pad(pixels.to(self.device, non_blocking=True))
 
 

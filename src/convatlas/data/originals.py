@@ -132,17 +132,18 @@ class LazyImages:
         """Images at the positions `items` for evaluation: uint8 (N, C, h, w)."""
         return torch.stack([self.originals.stored(i) for i in self.indices[items].tolist()])
 
-    def cropped(self, items: Tensor, crop: AnyCrop, fill: int, *, seed: int, epoch: int) -> Tensor:
+    def cropped(self, items: Tensor, places: Tensor, crop: AnyCrop, fill: int, *, seed: int, epoch: int) -> Tensor:
         """Random parts of the images at the positions `items`: uint8 (N, C, h, w), channels last in memory.
 
         Args:
             items: positions in the set.
+            places: what the draws are made from: in the order of a pass, so an image that comes twice has two parts.
             crop: which parts.
             fill: pixel value of a padding.
             seed: the run's.
             epoch: from 0.
         """
-        draws = crop_draws(items, seed=seed, epoch=epoch)
+        draws = crop_draws(places, seed=seed, epoch=epoch)
         preprocess = self.originals.preprocess
         if isinstance(crop, PaddedCrop):
             return shifted(self.stored(items), crop, draws, fill)

@@ -19,12 +19,12 @@ class DiagonalLevenbergMarquardt(torch.optim.Optimizer):
     """Gradient descent with a step of its own for each parameter.
 
     Args:
-        parameters: what is learnt.
+        parameters: what is learnt, or groups of it.
         lr: the global rate eta.
         mu: keeps the steps finite where the loss is flat.
     """
 
-    def __init__(self, parameters: Iterable[nn.Parameter], *, lr: float, mu: float) -> None:
+    def __init__(self, parameters: Iterable[nn.Parameter] | Iterable[dict[str, Any]], *, lr: float, mu: float) -> None:
         super().__init__(parameters, {"lr": lr, "mu": mu})
 
     @torch.no_grad()

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from itertools import islice
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from convatlas.data.loader import Loader
 from convatlas.train.ending import ending, total_steps
 from convatlas.train.fast_layers import fast_layers
+from convatlas.train.finetune import Freezing
+from convatlas.train.imbalance import class_weights, resolved
 from convatlas.train.levenberg_marquardt import DiagonalLevenbergMarquardt, diagonal_curvature
-from convatlas.train.losses import criterion
+from convatlas.train.losses import Criterion, criterion
 from convatlas.train.metrics import Evaluation
 from convatlas.train.recipe import DiagonalLm, Recipe
 from convatlas.train.schedule import factor
@@ -81,39 +83,42 @@ def fit(
     Raises:
         NonFiniteStepError: before a step that would spoil the weights.
     """
-    compute_loss = criterion(recipe.loss)
+    weighted = resolved(recipe.imbalance, train.labels) == "weights"
+    compute_loss = criterion(recipe.loss, class_weights(train.labels) if weighted else None)
     steps = total_steps(recipe, len(train))
     progress = state.progress
     began = time.perf_counter() - progress.seconds
-    while ending(progress, recipe, steps=steps, time_limit=time_limit) is None:
-        if not state.model.training:
-            # Otherwise a part that the caller keeps in evaluation mode, such as frozen BatchNorm, stays in it.
-            state.model.train()
-        started, first_seen = time.perf_counter(), progress.seen
-        if not progress.batch:
-            _estimate_curvature(state, train, compute_loss, recipe)
-        batches = train.shuffled(
-            seed=recipe.seed, epoch=progress.epoch, distortion=recipe.distortion, first=progress.batch
-        )
-        with fast_layers(state.model):
-            for batch in islice(batches, steps - progress.step):
-                loss = take_step(state, batch, compute_loss, _rate(recipe, state, steps), recipe)
-                progress.seconds = time.perf_counter() - began
-                yield StepDone(
-                    progress.step, progress.epoch, steps, loss, progress.wrong / progress.seen, progress.seen
-                )
-                if progress.seconds >= time_limit:
-                    break
-        seconds = time.perf_counter() - started
-        try:
-            evaluation = classify(state.evaluated, validation, stop_requested=stop_requested)
-        except InterruptedError:
-            return
-        progress.seconds = time.perf_counter() - began
-        is_whole = progress.batch == len(train) or progress.step == steps
-        yield _finish_epoch(state, evaluation, seconds, first_seen, is_whole=is_whole)
-        if not is_whole:
-            return
+    if not state.model.training:
+        # Otherwise a part that the caller keeps in evaluation mode, such as frozen BatchNorm, stays in it.
+        state.model.train()
+    with Freezing(state.model, recipe.finetune) as freezing:
+        while ending(progress, recipe, steps=steps, time_limit=time_limit) is None:
+            freezing.at(progress.epoch)
+            started, first_seen = time.perf_counter(), progress.seen
+            if not progress.batch:
+                _estimate_curvature(state, train, compute_loss, recipe)
+            batches = train.shuffled(
+                seed=recipe.seed, epoch=progress.epoch, distortion=recipe.distortion, first=progress.batch
+            )
+            with fast_layers(state.model):
+                for batch in islice(batches, steps - progress.step):
+                    loss = take_step(state, batch, compute_loss, _rate(recipe, state, steps), recipe)
+                    progress.seconds = time.perf_counter() - began
+                    yield StepDone(
+                        progress.step, progress.epoch, steps, loss, progress.wrong / progress.seen, progress.seen
+                    )
+                    if progress.seconds >= time_limit:
+                        break
+            seconds = time.perf_counter() - started
+            try:
+                evaluation = classify(state.evaluated, validation, stop_requested=stop_requested)
+            except InterruptedError:
+                return
+            progress.seconds = time.perf_counter() - began
+            is_whole = progress.batch == len(train) or progress.step == steps
+            yield _finish_epoch(state, evaluation, seconds, first_seen, is_whole=is_whole)
+            if not is_whole:
+                return
 
 
 def _rate(recipe: Recipe, state: TrainingState, steps: int) -> float:
@@ -122,9 +127,7 @@ def _rate(recipe: Recipe, state: TrainingState, steps: int) -> float:
     return scale * recipe.optimizer.lr
 
 
-def _estimate_curvature(
-    state: TrainingState, train: Loader, compute_loss: Callable[[Tensor, Tensor], Tensor], recipe: Recipe
-) -> None:
+def _estimate_curvature(state: TrainingState, train: Loader, compute_loss: Criterion, recipe: Recipe) -> None:
     if isinstance(recipe.optimizer, DiagonalLm) and isinstance(state.optimizer, DiagonalLevenbergMarquardt):
         sample = train.sample(
             recipe.optimizer.samples, seed=recipe.seed, epoch=state.progress.epoch, distortion=recipe.distortion

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from convatlas.train.finetune import rate_scales
 from convatlas.train.levenberg_marquardt import DiagonalLevenbergMarquardt
 from convatlas.train.recipe import AdamW, DiagonalLm, RmsProp, Sgd
 
@@ -71,14 +72,28 @@ class TensorFlowRmsProp(Optimizer):
         return [self.state[parameter][name] for parameter in parameters]
 
 
-def build_optimizer(recipe: Sgd | RmsProp | AdamW | DiagonalLm, model: nn.Module) -> Optimizer:
-    """The optimizer that a recipe names, over all parameters of a model."""
+def build_optimizer(
+    recipe: Sgd | RmsProp | AdamW | DiagonalLm, model: nn.Module, *, layer_decay: float = 1.0
+) -> Optimizer:
+    """The optimizer that a recipe names, over all parameters of a model.
+
+    Args:
+        recipe: the recipe's.
+        model: what is learnt.
+        layer_decay: see `rate_scales`; each group has its factor as `lr_scale`.
+    """
+    groups = _groups(recipe, model, layer_decay)
     match recipe:
         case Sgd():
-            return torch.optim.SGD(_groups(recipe, model), lr=recipe.lr, momentum=recipe.momentum, fused=True)
+            optimizer = torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, fused=True)
+            if recipe.momentum:
+                # The fused step takes buffers for all parameters or for none, but rows that thaw have their first
+                # gradient later than others. From 0 the first step is the gradient, as without a buffer.
+                optimizer.state.update({p: {"momentum_buffer": torch.zeros_like(p)} for p in model.parameters()})
+            return optimizer
         case RmsProp():
             return TensorFlowRmsProp(
-                _groups(recipe, model),
+                groups,
                 lr=recipe.lr,
                 decay=recipe.decay,
                 epsilon=recipe.epsilon,
@@ -86,17 +101,17 @@ def build_optimizer(recipe: Sgd | RmsProp | AdamW | DiagonalLm, model: nn.Module
                 weight_decay=recipe.weight_decay,
             )
         case AdamW():
-            return torch.optim.AdamW(_groups(recipe, model), lr=recipe.lr, fused=True)
+            return torch.optim.AdamW(groups, lr=recipe.lr, fused=True)
         case DiagonalLm():
-            return DiagonalLevenbergMarquardt(model.parameters(), lr=recipe.lr, mu=recipe.mu)
+            return DiagonalLevenbergMarquardt(groups, lr=recipe.lr, mu=recipe.mu)
 
 
-def _groups(recipe: Sgd | RmsProp | AdamW, model: nn.Module) -> list[dict[str, Any]]:
-    """The parameters in the model's order, each with its weight decay; one group if all decay alike."""
-    parameters = list(model.parameters())
-    if recipe.decay_norm_and_bias or not recipe.weight_decay:
-        return [{"params": parameters, "weight_decay": recipe.weight_decay}]
-    decaying = [parameter for parameter in parameters if parameter.ndim > 1]
-    others = [parameter for parameter in parameters if parameter.ndim <= 1]
-    groups = [(decaying, recipe.weight_decay), (others, 0.0)]
-    return [{"params": members, "weight_decay": decay} for members, decay in groups if members]
+def _groups(recipe: Sgd | RmsProp | AdamW | DiagonalLm, model: nn.Module, layer_decay: float) -> list[dict[str, Any]]:
+    """The parameters that share weight decay and learning rate, in the order of their first."""
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for parameter, scale in rate_scales(model, layer_decay).items():
+        decay = 0.0 if isinstance(recipe, DiagonalLm) else recipe.weight_decay
+        if not isinstance(recipe, DiagonalLm) and not recipe.decay_norm_and_bias and parameter.ndim <= 1:
+            decay = 0.0
+        groups.setdefault((decay, scale), []).append(parameter)
+    return [{"params": members, "weight_decay": d, "lr_scale": scale} for (d, scale), members in groups.items()]

@@ -15,6 +15,7 @@ from convatlas.data.preprocess import Preprocess
 from convatlas.data.randaugment import RandAugment
 from convatlas.data.record import Record as Record
 from convatlas.errors import UsageError
+from convatlas.train.imbalance import UNEVEN, Imbalance
 from convatlas.train.settings import assign, flat, validated
 
 _DECAY_ALL = Field(True, description="whether one-dimensional parameters decay too: biases, those of normalisation")
@@ -160,11 +161,29 @@ Loss = Annotated[
 ]
 
 
+class Mix(Record):
+    """Training images mixed with others of their batch, labels too; with both fields, each step has one of the two."""
+
+    mixup: float = Field(0.0, ge=0, le=1, description="Beta(a, a) of mixup's weighted sums of two images; 0: none")
+    cutmix: float = Field(0.0, ge=0, le=1, description="Beta(a, a) of the area that CutMix leaves an image; 0: none")
+
+
 class EarlyStopping(Record):
     """Ends a run whose validation error has stopped falling; the best epoch's weights count, as in every run."""
 
     patience: int = Field(0, ge=0, description="epochs without a lower validation top-1 error that end it; 0: none do")
     min_delta: float = Field(0.0, ge=0, lt=1, description="a lower error has to be lower by more than this fraction")
+
+
+class Finetune(Record):
+    """For a network that has learnt already; rows are its named children, as `convatlas show` lists them."""
+
+    freeze: tuple[tuple[str, Annotated[int, Field(ge=1)]], ...] = Field(
+        (), description="(row, epochs) pairs: all rows up to this one stay as they are for so many epochs"
+    )
+    layer_decay: float = Field(
+        1.0, gt=0, le=1, description="factor of the learning rate from each row to the one before it"
+    )
 
 
 class Recipe(Record):
@@ -174,6 +193,9 @@ class Recipe(Record):
     epochs: int = Field(ge=1, le=100_000, description="epochs, each of which shows every training image once")
     max_steps: int = Field(0, ge=0, description="steps that end the run if its epochs have more; 0: any number")
     batch_size: int = Field(128, ge=1, description="images a step")
+    accumulate: int = Field(
+        1, ge=1, description="parts of a step's images that go through the network one after the other, to save memory"
+    )
     seed: int = Field(
         0,
         ge=0,
@@ -196,6 +218,13 @@ class Recipe(Record):
     distortion: Distortion = Field(Distortion(), description="random changes of the training images")
     randaugment: RandAugment = Field(RandAugment(), description="random operations on the training images")
     colour: Colour = Field(Colour(), description="random colours of the training images")
+    finetune: Finetune = Field(Finetune(), description="for a network that has learnt already")
+    mix: Mix = Field(Mix(), description="training images mixed with one another")
+    imbalance: Imbalance = Field(
+        "none",
+        description="for classes of unequal size: weights in the loss; sampling, which shows each class equally often; "
+        f"auto: weights if the largest has more than {UNEVEN} times the training images of the smallest",
+    )
     preprocess: Preprocess = Field(description="from an image to the network's input")
 
     @property

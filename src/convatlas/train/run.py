@@ -2,7 +2,6 @@
 
 import math
 import shlex
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,16 +11,20 @@ import torch
 from torch import nn
 
 from convatlas.checkpoint import TRAINING, WEIGHTS, Card, read_checkpoint
-from convatlas.data.crop import NoCrop
 from convatlas.data.images import AnyImages, Data
 from convatlas.data.loader import Loader
 from convatlas.data.source import load_data
-from convatlas.errors import UsageError
+from convatlas.errors import OutOfMemoryError
+from convatlas.train.batch_norm import batch_norm_remarks, refuse_single_images
 from convatlas.train.ending import ending, total_steps
 from convatlas.train.folder import RunFolder, environment, open_run, to_json
 from convatlas.train.history import History
+from convatlas.train.identity import command, identity_of, network_card, refuse_changes
+from convatlas.train.imbalance import imbalance_remarks
+from convatlas.train.loaders import plain_loader, training_loader
 from convatlas.train.loop import EpochDone, Event, classify, fit
 from convatlas.train.machine import cpu_threads, keep_freed_memory
+from convatlas.train.memory import free_memory, is_out_of_memory, out_of_memory
 from convatlas.train.metrics import Evaluation
 from convatlas.train.recipe import Recipe
 from convatlas.train.results import write_results
@@ -99,6 +102,7 @@ def train(
         DataError: for data that cannot be used.
         BusyError: if another process works in `out`.
         StorageError: if the disk is full or the folder cannot be written.
+        OutOfMemoryError: when memory runs out; the message says which batch fits by estimate.
         NonFiniteError: when a loss or gradient is not finite; the weights before it are kept.
         StoppedError: after Ctrl-C or SIGTERM; the state is kept.
     """
@@ -116,7 +120,7 @@ def train(
         run.time_limit = time_limit
         with listen(lambda: run.kept_step) as stop:
             remarks = run.restore() if resume else run.begin()
-            on_event(Started(folder.path, data, run.kept_step, run.steps, (*data.notes, *remarks)))
+            on_event(Started(folder.path, data, run.kept_step, run.steps, (*data.notes, *run.remarks, *remarks)))
             try:
                 run.fit(on_event, stop)
                 return run.finish(stop)
@@ -131,47 +135,36 @@ class _Run:
         self, folder: RunFolder, model: nn.Module, data: Data, recipe: Recipe, device: torch.device, workers: int
     ) -> None:
         self.folder, self.data, self.recipe, self.device, self.workers = folder, data, recipe, device, workers
-        chosen, held_out = split(data, recipe)
-        self.parts = {"train": chosen, "validation": held_out, "test": data.test}
-        self.train_images = chosen
-        self.loader = Loader(
-            *(chosen, recipe.preprocess),
-            batch_size=recipe.batch_size,
-            crop=None if isinstance(recipe.crop, NoCrop) else recipe.crop,
-            randaugment=recipe.randaugment,
-            colour=recipe.colour,
-            device=device,
-            workers=workers,
-        )
+        learnt, held_out = split(data, recipe)
+        self.parts = {"train": learnt, "validation": held_out, "test": data.test}
+        self.train_images = learnt
+        refuse_single_images(model, recipe, len(learnt))
+        self.loader = training_loader(learnt, recipe, model, device=device, workers=workers)
         self.validation = self._loader(held_out)
         self.steps = total_steps(recipe, len(self.loader))
         self.time_limit = math.inf
         self.state = TrainingState(model, recipe)
         self.kept_step = 0
-        self.identity = {
-            "format": 1,
-            "network": network_card(model),
-            "data": data.name,
-            "fingerprint": data.fingerprint,
-            "classes": list(data.classes),
-            "images": {"train": len(chosen), "validation": len(held_out), "test": len(data.test)},
-        }
+        self.identity = identity_of(model, data, learnt=len(learnt), validated=len(held_out))
+        self.remarks = (
+            *batch_norm_remarks(model, recipe, len(learnt)),
+            *imbalance_remarks(recipe.imbalance, learnt.labels, data.classes),
+        )
 
     def _loader(self, images: AnyImages) -> Loader:
-        recipe = self.recipe
-        return Loader(images, recipe.preprocess, batch_size=recipe.batch_size, device=self.device, workers=self.workers)
+        return plain_loader(images, self.recipe, device=self.device, workers=self.workers)
 
     def begin(self) -> tuple[str, ...]:
         self.folder.require_space(sum(t.numel() * t.element_size() for t in self.state.weights().values()) * 4)
         self.folder.write("recipe.toml", self.recipe.to_toml())
         self.folder.write("split.csv", split_csv(self.parts))
         self.folder.write("environment.json", to_json(environment(), indent=2))
-        self.folder.write("run.json", to_json(self.identity | {"command": _command()}, indent=2))
+        self.folder.write("run.json", to_json(self.identity | {"command": command()}, indent=2))
         self.history = self._history()
         return ()
 
     def restore(self) -> tuple[str, ...]:
-        _refuse_changes(self.folder, self.recipe, self.identity)
+        refuse_changes(self.folder, self.recipe, self.identity)
         found = self.folder.restore()
         remark = "no checkpoint was kept yet; the run starts again"
         if found is not None:
@@ -201,20 +194,31 @@ class _Run:
             names = "".join(f"{self.train_images.names[i]}\n" for i in error.items)
             self.folder.write("nan_batch.txt", names)
             raise error.with_remark(f"its images are in nan_batch.txt; last finite: step {self.kept_step}") from None
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            # The step may have moved batch statistics or some of the weights: what counts is the last checkpoint.
+            raise self._out_of_memory(error) from None
         if stop():
             # Validation may have been given up after the last step that was kept.
             self._keep(is_best=False)
             raise self._stopped(stop)
 
-    def _events(self, stop: StopRequest) -> Iterator[Event]:
-        return fit(
-            self.state,
-            self.loader,
-            self.validation,
-            self.recipe,
-            time_limit=self.time_limit,
-            stop_requested=stop,
+    def _out_of_memory(self, error: Exception) -> OutOfMemoryError:
+        free_memory(error, self.state.model)
+        pixels = self.train_images.stored(torch.tensor([0, len(self.train_images) - 1]))
+        found = out_of_memory(
+            self.state.model,
+            self.recipe.preprocess.to_input(pixels).to(self.device),
+            step=self.state.progress.step + 1,
+            batch_size=self.recipe.batch_size,
+            parts=self.recipe.accumulate,
         )
+        return OutOfMemoryError(f"{found.what}; last good: step {self.kept_step}", do=found.do)
+
+    def _events(self, stop: StopRequest) -> Iterator[Event]:
+        limit = self.time_limit
+        return fit(self.state, self.loader, self.validation, self.recipe, time_limit=limit, stop_requested=stop)
 
     def _keep_epoch(self, event: EpochDone) -> None:
         if event.is_whole:
@@ -271,27 +275,3 @@ class _Run:
         }
         write_results(self.folder, figures, test, self.data)
         return RunResult(self.folder.path, figures, test)
-
-
-def network_card(model: nn.Module) -> dict[str, str | int] | None:
-    """What a checkpoint says of the network; None for a module that `create_model` did not make."""
-    description = getattr(model, "description", None)
-    return None if description is None else dict(description.card())
-
-
-def _command() -> str:
-    return shlex.join(["convatlas", *sys.argv[1:]]) if Path(sys.argv[0]).stem in {"convatlas", "__main__"} else "Python"
-
-
-def _refuse_changes(folder: RunFolder, recipe: Recipe, identity: dict[str, Any]) -> None:
-    before = folder.read_json("run.json")
-    changes = [
-        f"{key}: {then} -> {now}"
-        for key, (then, now) in Recipe.from_file(folder.path / "recipe.toml").differences(recipe).items()
-    ]
-    changes += [f"{key}: {before.get(key)} -> {now}" for key, now in identity.items() if before.get(key) != now]
-    if changes:
-        raise UsageError(
-            f"{folder.path} was begun otherwise ({'; '.join(changes)})",
-            do="resume with the same values, or give a new --out",
-        )

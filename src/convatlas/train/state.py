@@ -60,7 +60,7 @@ class TrainingState:
 
     def __init__(self, model: nn.Module, recipe: Recipe) -> None:
         self.model = model
-        self.optimizer = build_optimizer(recipe.optimizer, model)
+        self.optimizer = build_optimizer(recipe.optimizer, model, layer_decay=recipe.finetune.layer_decay)
         self.averaged = copy.deepcopy(model).requires_grad_(False) if recipe.ema else None
         self.decay = recipe.ema
         if self.averaged is not None:

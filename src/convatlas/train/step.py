@@ -1,18 +1,18 @@
 """One step of training."""
 
-from collections.abc import Callable
-
 import torch
-from torch import Tensor
 
 from convatlas.data.hashing import seed_of
 from convatlas.data.loader import Batch
 from convatlas.errors import NonFiniteError
+from convatlas.train.losses import Criterion
+from convatlas.train.mix import mixed
 from convatlas.train.recipe import Recipe
 from convatlas.train.state import TrainingState
 
-# Keeps the dropout seeds apart from the order's, which come from (seed, epoch).
+# Keep these seeds apart from one another and from the order's, which come from (seed, epoch).
 _DROPOUT = 7_919
+_MIX = 7_927
 
 
 class NonFiniteStepError(NonFiniteError):
@@ -31,15 +31,13 @@ class NonFiniteStepError(NonFiniteError):
         return NonFiniteStepError(f"{self.what}; {remark}", self.items)
 
 
-def take_step(
-    state: TrainingState, batch: Batch, compute_loss: Callable[[Tensor, Tensor], Tensor], rate: float, recipe: Recipe
-) -> float:
+def take_step(state: TrainingState, batch: Batch, compute_loss: Criterion, rate: float, recipe: Recipe) -> float:
     """Learn a batch.
 
     Args:
         state: changed in place, unless the step would spoil it.
         batch: the images.
-        compute_loss: (logits, labels) -> mean loss.
+        compute_loss: see `criterion`.
         rate: the learning rate.
         recipe: see `Recipe`.
 
@@ -50,16 +48,22 @@ def take_step(
         NonFiniteStepError: if loss or gradient is not finite.
     """
     progress = state.progress
-    _seed_dropout(seed_of(recipe.seed, _DROPOUT, progress.step), batch.inputs.device)
-    logits = state.model(batch.inputs)
-    loss = compute_loss(logits, batch.labels)
+    examples = mixed(batch, recipe.mix, seed_of(recipe.seed, _MIX, progress.step))
     state.optimizer.zero_grad(set_to_none=True)
-    torch.autograd.backward(loss)
+    loss_sum, wrong = torch.zeros((), device=batch.inputs.device), torch.zeros((), device=batch.inputs.device)
+    for micro, part in enumerate(examples.split(micro_batches(len(batch.labels), recipe))):
+        _seed_dropout(seed_of(recipe.seed, _DROPOUT, progress.step, micro), batch.inputs.device)
+        logits = state.model(part.inputs)
+        loss = part.loss(compute_loss, logits)
+        if part is not examples:
+            loss = loss * (len(part.labels) / len(examples.labels))
+        torch.autograd.backward(loss)
+        loss_sum += loss.detach()
+        wrong += part.wrong(logits)
     gradients = [parameter.grad for parameter in state.model.parameters() if parameter.grad is not None]
     norm = torch.nn.utils.get_total_norm(gradients)
-    wrong = (logits.detach().argmax(dim=1) != batch.labels).sum()
     # One transfer for all that the host has to know before the step may be taken.
-    loss_value, norm_value, wrong_value = torch.stack([loss.detach().float(), norm.float(), wrong.float()]).tolist()
+    loss_value, norm_value, wrong_value = torch.stack([loss_sum, norm.float(), wrong]).tolist()
     if not (abs(loss_value) < float("inf") and norm_value < float("inf")):
         found = (
             f"loss became {loss_value}" if not abs(loss_value) < float("inf") else f"gradient norm became {norm_value}"
@@ -68,7 +72,7 @@ def take_step(
     if recipe.clip_norm:
         torch.nn.utils.clip_grads_with_norm_(state.model.parameters(), recipe.clip_norm, norm)
     for group in state.optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group["lr_scale"]
     state.optimizer.step()
     progress.learning_rate = rate
     progress.step += 1
@@ -78,6 +82,18 @@ def take_step(
     progress.loss_sum += loss_value * len(batch.labels)
     state.update_average()
     return float(loss_value)
+
+
+def micro_size(recipe: Recipe) -> int:
+    """Images that go through the network at once in a full batch."""
+    return -(-recipe.batch_size // recipe.accumulate)
+
+
+def micro_batches(images: int, recipe: Recipe) -> int:
+    """Parts that a batch is learnt in. None has a single image, unless the recipe asks for single images."""
+    size = micro_size(recipe)
+    parts = -(-images // size)
+    return parts if size == 1 else max(1, min(parts, images // 2))
 
 
 def _seed_dropout(seed: int, device: torch.device) -> None:

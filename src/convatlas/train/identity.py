@@ -1,0 +1,62 @@
+"""What makes a run that run: the network, the images, the recipe, the command."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from convatlas.data.images import Data
+from convatlas.errors import UsageError
+from convatlas.train.folder import RunFolder
+from convatlas.train.recipe import Recipe
+
+
+def network_card(model: nn.Module) -> dict[str, str | int] | None:
+    """What a checkpoint says of the network; None for a module that `create_model` did not make."""
+    description = getattr(model, "description", None)
+    return None if description is None else dict(description.card())
+
+
+def identity_of(model: nn.Module, data: Data, *, learnt: int, validated: int) -> dict[str, Any]:
+    """What has to be the same when a run is resumed, besides its recipe; as JSON values.
+
+    Args:
+        model: the network.
+        data: the images.
+        learnt: training images without those held out.
+        validated: images that choose the best epoch.
+    """
+    return {
+        "format": 1,
+        "network": network_card(model),
+        "data": data.name,
+        "fingerprint": data.fingerprint,
+        "classes": list(data.classes),
+        "images": {"train": learnt, "validation": validated, "test": len(data.test)},
+    }
+
+
+def command() -> str:
+    """What was typed, or "Python" for a call."""
+    return shlex.join(["convatlas", *sys.argv[1:]]) if Path(sys.argv[0]).stem in {"convatlas", "__main__"} else "Python"
+
+
+def refuse_changes(folder: RunFolder, recipe: Recipe, identity: dict[str, Any]) -> None:
+    """Compare what a run was begun with and what it is to go on with.
+
+    Raises:
+        UsageError: naming each difference, then and now.
+    """
+    before = folder.read_json("run.json")
+    changes = [
+        f"{key}: {then} -> {now}"
+        for key, (then, now) in Recipe.from_file(folder.path / "recipe.toml").differences(recipe).items()
+    ]
+    changes += [f"{key}: {before.get(key)} -> {now}" for key, now in identity.items() if before.get(key) != now]
+    if changes:
+        raise UsageError(
+            f"{folder.path} was begun otherwise ({'; '.join(changes)})",
+            do="resume with the same values, or give a new --out",
+        )

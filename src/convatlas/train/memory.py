@@ -1,0 +1,107 @@
+"""When memory runs out: how to tell, and which batch would fit."""
+
+import copy
+import os
+import traceback
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from convatlas.errors import OutOfMemoryError
+
+# What a step needs besides the tensors kept for the backward pass: their gradients, the libraries' workspaces.
+_MARGIN = 2.0
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error is PyTorch's or Python's for memory that could not be had."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    texts = ("can't allocate memory", "not enough memory", "std::bad_alloc", "Cannot allocate memory")
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in texts)
+
+
+def free_memory(error: Exception, model: nn.Module) -> None:
+    """Let go of what a step that failed has left: its tensors in the error's frames, the gradients, the caches."""
+    traceback.clear_frames(error.__traceback__)
+    model.zero_grad(set_to_none=True)
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def out_of_memory(model: nn.Module, sample: Tensor, *, step: int, batch_size: int, parts: int) -> OutOfMemoryError:
+    """The error that says which batch fits, by estimate.
+
+    Args:
+        model: the network; it stays as it is.
+        sample: two images as the network takes them (2, C, H, W), on its device.
+        step: the one that failed, from 1.
+        batch_size: images of a step.
+        parts: how many parts they went through the network in.
+    """
+    failed = -(-batch_size // parts)
+    where = f"memory ran out at step {step} with {failed} images at once"
+    if failed == 1:
+        return OutOfMemoryError(where, do="use smaller images (--set preprocess.size), or a machine with more memory")
+    need, free = bytes_per_image(model, sample), available_bytes(sample.device)
+    fits = failed // 2
+    if need is None or free is None:
+        estimate = f"{fits} may fit"
+    else:
+        fits = max(1, min(fits, int(free / need)))
+        estimate = f"{free / 1e9:.2g} GB are free, an image needs about {need / 1e6:.2g} MB; {fits} fit by estimate"
+    needed = -(-batch_size // fits)
+    return OutOfMemoryError(
+        f"{where} ({estimate})",
+        do=f"start anew with --set accumulate={needed}, which keeps the images of a step, or --set batch_size={fits}",
+    )
+
+
+def bytes_per_image(model: nn.Module, sample: Tensor) -> int | None:
+    """Memory that an image takes during a step: what is kept for the backward pass, with a margin for the rest.
+
+    Args:
+        model: the network; a copy of it is measured.
+        sample: images (N, C, H, W).
+
+    Returns:
+        Bytes, or None if there is not even memory for these images.
+    """
+    kept: dict[int, int] = {}
+
+    def note(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    try:
+        with torch.random.fork_rng(), torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+            tried = copy.deepcopy(model)
+            # While the output lives, so do the tensors that are counted, and no two of them share an address.
+            output = tried(sample)
+            own = {parameter.untyped_storage().data_ptr() for parameter in tried.parameters()}
+            del output
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return None
+    return int(_MARGIN * sum(size for address, size in kept.items() if address not in own) / len(sample)) or 1
+
+
+def available_bytes(device: torch.device) -> int | None:
+    """Memory that is free on a device; None where it cannot be told."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    if device.type != "cpu":
+        return None
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, StopIteration, ValueError, IndexError):
+        return None
+    import resource  # where there is /proc there is this module
+
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return free if limit == resource.RLIM_INFINITY else max(0, min(free, limit - used))

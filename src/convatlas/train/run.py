@@ -3,7 +3,7 @@
 import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from convatlas.data.loader import Loader
 from convatlas.data.source import load_data
 from convatlas.data.split import stratified_split
 from convatlas.errors import UsageError
+from convatlas.train.calibration import fit_temperature
+from convatlas.train.data_card import data_card
 from convatlas.train.folder import RunFolder, environment, open_run, to_json
 from convatlas.train.history import History
 from convatlas.train.loop import EpochDone, Event, NonFiniteStepError, classify, fit
@@ -128,6 +130,7 @@ class _Run:
         self.steps = recipe.epochs * len(self.loader)
         self.state = TrainingState(model, recipe)
         self.kept_step = 0
+        self.data_card = data_card(data, chosen, held_out, recipe.preprocess)
         self.identity = {
             "format": 1,
             "network": network_card(model),
@@ -145,7 +148,9 @@ class _Run:
         self.folder.require_space(sum(t.numel() * t.element_size() for t in self.state.weights().values()) * 4)
         self.folder.write("recipe.toml", self.recipe.to_toml())
         self.folder.write("environment.json", to_json(environment(), indent=2))
-        self.folder.write("run.json", to_json(self.identity | {"command": _command()}, indent=2))
+        self.folder.write(
+            "run.json", to_json(self.identity | {"data_card": self.data_card, "command": _command()}, indent=2)
+        )
         self.history = self._history()
         return ()
 
@@ -169,7 +174,7 @@ class _Run:
             for event in fit(self.state, self.loader, self.validation, self.recipe, stop_requested=stop):
                 self.history.add(event)
                 if isinstance(event, EpochDone):
-                    self._keep(is_best=event.is_best)
+                    self._keep(is_best=event.is_best, validation=event.validation)
                 elif stop() or (every and event.step % every == 0):
                     self._keep(is_best=False)
                 on_event(event)
@@ -185,7 +190,7 @@ class _Run:
             self._keep(is_best=False)
             raise self._stopped(stop)
 
-    def _keep(self, *, is_best: bool) -> None:
+    def _keep(self, *, is_best: bool, validation: Evaluation | None = None) -> None:
         progress = self.state.progress
         if progress.step == self.kept_step and progress.batch:
             return
@@ -197,6 +202,7 @@ class _Run:
             classes=self.data.classes,
             preprocess=self.recipe.preprocess.model_dump(mode="json"),
             metrics={} if progress.best is None else {"validation_top1_error": progress.best[0]},
+            temperature=1.0 if validation is None else fit_temperature(validation.logits, validation.labels),
             progress=progress.card(),
         )
         self.folder.save(self.state.weights(), self.state.training(), card, is_best=is_best)
@@ -214,9 +220,10 @@ class _Run:
         model = self.state.model
         model.load_state_dict(tensors[WEIGHTS])
         try:
-            test = classify(model, self._loader(self.data.test), stop_requested=stop)
+            answers = classify(model, self._loader(self.data.test), stop_requested=stop)
         except InterruptedError:
             raise self._stopped(stop) from None
+        test = replace(answers, temperature=card.temperature)
         best = self.history.best()
         figures = {
             "run": str(self.folder.path),
@@ -227,6 +234,7 @@ class _Run:
             "step": card.step,
             "val": best["validation"],
             "test": test.summary(),
+            "calibration": test.calibration().as_json(),
         }
         write_results(self.folder, figures, test, self.data)
         return RunResult(self.folder.path, figures, test)

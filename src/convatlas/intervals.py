@@ -26,7 +26,7 @@ def wilson_interval(events: int, trials: int) -> tuple[float, float]:
 
 
 def percentile_interval(resampled: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Percentile interval of a bootstrap; values that are not a number are left out.
+    """Percentile interval of a bootstrap.
 
     Args:
         resampled: a figure in each of the samples, along the first axis.
@@ -34,5 +34,5 @@ def percentile_interval(resampled: NDArray[np.float64]) -> NDArray[np.float64]:
     Returns:
         The lower and the upper end, along a new first axis.
     """
-    ends: NDArray[np.float64] = np.nanquantile(resampled, (0.025, 0.975), axis=0)
+    ends: NDArray[np.float64] = np.quantile(resampled, (0.025, 0.975), axis=0)
     return ends

@@ -36,7 +36,20 @@ def test_intervals_of_precision_and_recall_are_wilsons():
         assert share.interval == pytest.approx((expected.low, expected.high), abs=1e-6)
 
 
-def test_f1_and_means_have_the_interval_of_a_bootstrap_over_images():
+def test_f1_has_the_indirect_wilson_interval():
+    """F1 = 2q / (1 + q): b is right twice among the 6 images that have it or are given it; scipy's interval of q."""
+    f1 = per_class(COUNTS, ["a", "b", "c"])[0][1].f1
+    q = stats.binomtest(2, 6).proportion_ci(method="wilson")
+    assert f1.interval == pytest.approx((2 * q.low / (1 + q.low), 2 * q.high / (1 + q.high)), abs=1e-6)
+
+
+def test_without_a_mistake_f1_has_an_interval_and_the_means_have_none():
+    (a, _), means = per_class(np.diag([9, 5]), ["a", "b"])
+    assert a.f1.value == 1 and a.f1.interval[0] < 0.9 and a.f1.interval[1] == 1
+    assert (means.f1.value, means.f1.interval) == (1, None)
+
+
+def test_f1_and_means_agree_with_a_bootstrap_over_images():
     """scipy's percentile bootstrap, which draws images one by one and counts them anew."""
     generator = np.random.default_rng(1)
     true = generator.integers(3, size=400)

@@ -112,10 +112,13 @@ def _ends(interval: Sequence[float]) -> str:
 
 
 def _curves(run: Run) -> str:
+    drawn = panels(run)
     figures = "\n".join(
-        f"<figure>{themed_svg(partial(draw_curves, [panel]), panel.description)}</figure>" for panel in panels(run)
+        f"<figure>{themed_svg(partial(draw_curves, [panel]), panel.description)}</figure>" for panel in drawn
     )
     note = "Training values are means over an epoch, while the weights still change; validation comes after the epoch."
+    if drawn[-1].has_intervals:
+        note += " The band around the validation error is Wilson\u2019s 95\u00a0% interval."
     if not is_plain_cross_entropy(run.recipe):
         note += " The training loss is another quantity than the cross entropy, so each has axes of its own."
     if len(run.passes) == 1:

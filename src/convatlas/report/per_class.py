@@ -1,6 +1,6 @@
 """What the confusion counts say of each class: the only place where the report computes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,10 +16,10 @@ _DRAWN = 4_000_000
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A fraction with its 95 % interval."""
+    """A fraction with its 95 % interval; None if nothing is known of it."""
 
     value: float
-    interval: Interval
+    interval: Interval | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +27,9 @@ class Figures:
     """Figures of a class, or their plain means over the classes; None where there is nothing to divide by.
 
     Attributes:
-        precision: share of the images given this class that have it; of a class with Wilson's interval.
-        recall: share of the class's images that are given it; of a class with Wilson's interval.
-        f1: harmonic mean of precision and recall; with a bootstrap interval, as all means.
+        precision: share of the images given this class that have it.
+        recall: share of the class's images that are given it.
+        f1: harmonic mean of precision and recall.
     """
 
     precision: Share | None
@@ -79,15 +79,11 @@ def per_class(confusion: NDArray[np.int64], names: Sequence[str]) -> tuple[list[
         names: the classes.
     """
     right, true, given = confusion.diagonal().tolist(), confusion.sum(axis=1).tolist(), confusion.sum(axis=0).tolist()
-    resampled = [np.concatenate(drawn) for drawn in zip(*_resampled(confusion), strict=True)]
-    is_there = np.array(true) + np.array(given) > 0
-    f1 = np.zeros((2, len(names)))
-    f1[:, is_there] = percentile_interval(resampled[2][:, is_there])
     classes = [
         ClassFigures(
             precision=_wilson(right[i], given[i]),
             recall=_wilson(right[i], true[i]),
-            f1=Share(2 * right[i] / (true[i] + given[i]), _ends(f1[:, i])) if is_there[i] else None,
+            f1=_f1(right[i], true[i] + given[i] - right[i]),
             index=i,
             name=name,
             images=true[i],
@@ -95,11 +91,23 @@ def per_class(confusion: NDArray[np.int64], names: Sequence[str]) -> tuple[list[
         for i, name in enumerate(names)
     ]
     found = ([c.precision for c in classes], [c.recall for c in classes], [c.f1 for c in classes])
-    return classes, Figures(*(_mean(shares, drawn) for shares, drawn in zip(found, resampled, strict=True)))
+    resampled = _resampled_means(confusion).T
+    return classes, Figures(*(_mean(shares, means) for shares, means in zip(found, resampled, strict=True)))
 
 
 def _wilson(part: int, whole: int) -> Share | None:
     return Share(part / whole, wilson_interval(part, whole)) if whole else None
+
+
+def _f1(right: int, concerned: int) -> Share | None:
+    """F1 of a class, with the "Wilson indirect" interval of Lam, Gopal and Qian, arXiv:2309.14621.
+
+    F1 = 2q / (1 + q) with q the share of the images that have the class or are given it for which both is true.
+    """
+    if not concerned:
+        return None
+    value, low, high = (2 * q / (1 + q) for q in (right / concerned, *wilson_interval(right, concerned)))
+    return Share(value, (low, high))
 
 
 def _mean(shares: Sequence[Share | None], resampled: NDArray[np.float64]) -> Share | None:
@@ -107,36 +115,35 @@ def _mean(shares: Sequence[Share | None], resampled: NDArray[np.float64]) -> Sha
     defined = [share.value for share in shares if share is not None]
     if not defined:
         return None
-    means = np.nansum(resampled, axis=1) / np.isfinite(resampled).sum(axis=1)
-    return Share(sum(defined) / len(defined), _ends(percentile_interval(means)))
+    low, high = map(float, percentile_interval(resampled))
+    # Where no image is classified wrongly all samples are alike, which says nothing of others.
+    return Share(sum(defined) / len(defined), (low, high) if low < high else None)
 
 
-def _ends(interval: NDArray[np.float64]) -> Interval:
-    return float(interval[0]), float(interval[1])
-
-
-def _resampled(confusion: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.float64], ...]]:
-    """Precision, recall and F1, (samples, classes) each, of samples of the images with replacement.
-
-    NaN where there is nothing to divide by. The samples are always the same.
-    """
+def _resampled_means(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Mean precision, recall and F1, (samples, 3), of samples of the images with replacement; always the same."""
     classes, images = len(confusion), int(confusion.sum())
     generator = np.random.default_rng(0)
     true, given = np.nonzero(confusion)
     shares = confusion[true, given] / images
     most = max(1, _DRAWN // len(shares))
+    means = []
     for first in range(0, RESAMPLES, most):
         counts = generator.multinomial(images, shares, size=min(most, RESAMPLES - first))
-
-        def by_class(places: NDArray[np.int64], counts: NDArray[np.int64] = counts) -> NDArray[np.float64]:
-            rows = len(counts)
-            flat = places + classes * np.arange(rows)[:, None]
-            return np.bincount(flat.ravel(), counts.ravel(), classes * rows).reshape(rows, classes).astype(np.float64)
-
-        right = by_class(true, counts * (true == given))
-        of_true, of_given = by_class(true), by_class(given)
+        right = _by_class(true, counts * (true == given), classes)
+        of_true, of_given = _by_class(true, counts, classes), _by_class(given, counts, classes)
         with np.errstate(invalid="ignore"):
-            yield right / of_given, right / of_true, 2 * right / (of_true + of_given)
+            drawn = np.stack([right / of_given, right / of_true, 2 * right / (of_true + of_given)], axis=2)
+        # A class that a sample lacks has no figure in it.
+        means.append(np.nanmean(drawn, axis=1))
+    return np.concatenate(means)
+
+
+def _by_class(places: NDArray[np.int64], counts: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
+    """Sums of counts (samples, cells) over the cells of each class, (samples, classes)."""
+    samples = len(counts)
+    flat = places + classes * np.arange(samples)[:, None]
+    return np.bincount(flat.ravel(), counts.ravel(), classes * samples).reshape(samples, classes).astype(np.float64)
 
 
 def mistakes_of(confusion: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -18,7 +18,7 @@ _MAX_FLAT_LABEL = 3
 _MAX_ROOMY = 16
 _ABOUT_CLASSES = (
     "The last row has the sum of the images and the plain mean over the classes. In small print: 95\u00a0% intervals, "
-    "Wilson\u2019s for a class\u2019s precision and recall, a bootstrap\u2019s for F1 and the means."
+    "Wilson\u2019s for a class, a bootstrap\u2019s for the means."
 )
 
 
@@ -162,10 +162,10 @@ def number(text: str, *, is_wide: bool = False) -> str:
     return f'<td class="{"wide" if is_wide else "number"}">{text}</td>'
 
 
-def with_interval(fraction: float, interval: Sequence[float], decimals: int) -> str:
-    """A cell with a share in percent and its interval in small print."""
-    value, low, high = (percentage(part, decimals) for part in (fraction, *interval))
-    return number(f"{value} <small>{low}{UNDEFINED}{high}</small>", is_wide=True)
+def with_interval(fraction: float, interval: Sequence[float] | None, decimals: int) -> str:
+    """A cell with a share in percent and its interval, if there is one, in small print."""
+    value, *ends = (percentage(part, decimals) for part in (fraction, *(interval or ())))
+    return number(f"{value} <small>{UNDEFINED.join(ends)}</small>", is_wide=True)
 
 
 def folded(summary: str, content: str) -> str:

@@ -157,6 +157,21 @@ def test_the_result_says_how_far_probabilities_can_be_believed(finished):
     assert kept["before"]["loss"] == pytest.approx(result.figures["test"]["loss"], rel=1e-5)
 
 
+def test_a_stop_at_the_end_of_an_epoch_keeps_its_temperature(tmp_path, finished):
+    _, whole, _ = finished
+
+    def send(event):
+        if isinstance(event, EpochDone):
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(StoppedError, match="stopped after step 16 of 48"):
+        run(tmp_path / "run", "epochs=3", on_event=send)
+    first = read_card(tmp_path / "run" / "checkpoints" / "step-00000016")
+    best = read_card(RunFolder(whole).best())
+    assert (best.epoch, best.temperature) == (first.epoch, first.temperature)
+    assert first.temperature != 1
+
+
 def test_a_resumed_run_has_the_same_temperature_and_report_figures(tmp_path, finished):
     _, whole, _ = finished
     out = interrupted(tmp_path / "run", "epochs=3")

@@ -129,7 +129,7 @@ class _Run:
         self.validation = self._loader(held_out)
         self.steps = recipe.epochs * len(self.loader)
         self.state = TrainingState(model, recipe)
-        self.kept_step = 0
+        self.kept_step, self.kept_epoch = 0, -1
         self.data_card = data_card(data, chosen, held_out, recipe.preprocess)
         self.identity = {
             "format": 1,
@@ -161,7 +161,7 @@ class _Run:
         if found is not None:
             card, tensors, remark = found
             self.state.restore(tensors[WEIGHTS], tensors[TRAINING], Progress.from_card(card.progress))
-            self.kept_step = card.step
+            self.kept_step, self.kept_epoch = card.step, card.epoch
         self.history = self._history()
         return (remark,)
 
@@ -192,7 +192,8 @@ class _Run:
 
     def _keep(self, *, is_best: bool, validation: Evaluation | None = None) -> None:
         progress = self.state.progress
-        if progress.step == self.kept_step and progress.batch:
+        # After its last step an epoch is kept once more, with what validation found; nothing is kept over that.
+        if (progress.step, progress.epoch) == (self.kept_step, self.kept_epoch):
             return
         self.history.log.sync()
         card = Card(
@@ -206,7 +207,7 @@ class _Run:
             progress=progress.card(),
         )
         self.folder.save(self.state.weights(), self.state.training(), card, is_best=is_best)
-        self.kept_step = progress.step
+        self.kept_step, self.kept_epoch = progress.step, progress.epoch
 
     def _stopped(self, stop: StopRequest) -> StoppedError:
         return StoppedError(

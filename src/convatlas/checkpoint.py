@@ -13,7 +13,7 @@ from typing import Any, Literal
 import safetensors
 import safetensors.torch
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 from convatlas.durable import make_folder, read_durable, storage_errors, sync_folder, write_durably
@@ -35,7 +35,10 @@ class FileRecord(BaseModel):
 
 
 class Card(BaseModel):
-    """What a checkpoint says of itself; JSON on disk, unknown keys refused."""
+    """What a checkpoint says of itself; JSON on disk, unknown keys refused.
+
+    The temperature divides the logits before they become probabilities; 1 if none was fitted.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -46,6 +49,7 @@ class Card(BaseModel):
     classes: tuple[str, ...]
     preprocess: dict[str, Any]
     metrics: dict[str, float]
+    temperature: float = Field(1.0, gt=0, allow_inf_nan=False)
     progress: dict[str, Any] = {}
     digest: str = ""
     files: dict[str, FileRecord] = {}

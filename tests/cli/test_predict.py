@@ -12,8 +12,10 @@ import pytest
 import torch
 from PIL import Image
 
-from convatlas.train.metrics import wilson_interval
-from tests.cli.harness import call, class_folders, contents, done, refused
+from convatlas.checkpoint import read_card
+from convatlas.intervals import wilson_interval
+from convatlas.serve.predictor import load
+from tests.cli.harness import call, class_folders, contents, done, process, refused
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +45,25 @@ def test_predict_prints_the_promised_keys_and_what_training_found(capsys, traine
         assert answer["probability"] == pytest.approx(float(probability), abs=1e-4)
         assert answer["top"][0] == [answer["label"], answer["probability"]]
         assert len(answer["top"]) == 3
+
+
+def test_a_new_process_uses_the_temperature_of_a_checkpoint_alone(trained, pictures, tmp_path):
+    best = trained / "checkpoints" / (trained / "checkpoints" / "best").read_text().strip()
+    alone = shutil.copytree(best, tmp_path / "alone")
+    file = min((pictures / "4").iterdir())
+    answers = {}
+    for temperature in (read_card(best).temperature, 1.0):
+        card = json.loads((alone / "card.json").read_text()) | {"temperature": temperature}
+        (alone / "card.json").write_text(json.dumps(card))
+        ran = process("predict", alone, file, "--json", "--top-k", "10")
+        answers[temperature] = dict(ran.json[0]["top"])
+    network = load(alone)
+    with torch.no_grad():
+        logits = network.network(network.preprocess.to_input(network.stored(file)[None]))[0].double()
+    assert len(answers) == 2
+    for temperature, found in answers.items():
+        expected = (logits / temperature).softmax(0).tolist()
+        assert [found[name] for name in network.classes] == pytest.approx(expected, abs=1e-5)
 
 
 def test_csv_and_text(capsys, trained, pictures):
@@ -137,6 +158,24 @@ def test_evaluate_is_what_training_measured(capsys, trained):
     assert found["interval"] == pytest.approx(list(wilson_interval(round(p * n), n)))
     text = done(capsys, "evaluate", trained).out
     assert f"top-1 error  {100 * p:.2f} %" in text and "images       1,000" in text
+
+
+def test_evaluate_says_how_far_probabilities_can_be_believed(capsys, trained):
+    found = done(capsys, "evaluate", trained, "--json").json["calibration"]
+    measured = json.loads((trained / "result.json").read_text())["calibration"]
+    assert found.keys() == measured.keys() and found["temperature"] == measured["temperature"]
+    for when in ("before", "after"):
+        assert found[when]["ece"] == pytest.approx(measured[when]["ece"], abs=1e-4)
+    before, after = found["before"], found["after"]
+    assert after["ece"] < before["ece"] and after["loss"] < before["loss"]
+    lines = done(capsys, "evaluate", trained).out.splitlines()
+    with_temperature = f"with temperature {found['temperature']:.3g}"
+    assert lines[3] == f"loss         {after['loss']:.4f} {with_temperature}; {before['loss']:.4f} as trained"
+    low, high = (f"{100 * end:.2f} %" for end in after["interval"])
+    assert lines[4] == (
+        f"ECE          {100 * after['ece']:.2f} % (95 %: {low} to {high}) {with_temperature}; "
+        f"{100 * before['ece']:.2f} % as trained"
+    )
 
 
 def test_evaluate_takes_a_checkpoint_of_a_run(capsys, trained):

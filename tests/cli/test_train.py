@@ -1,12 +1,15 @@
 """`train`: what it leaves and prints, and what it refuses before anything is written."""
 
 import json
+import shlex
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.cli.harness import CLASSES, QUICK, class_folders, contents, done, refused
+from convatlas.checkpoint import read_card
+from convatlas.train.folder import RunFolder
+from tests.cli.harness import CLASSES, QUICK, class_folders, contents, done, process, refused
 
 
 def test_train_prints_the_promised_keys(capsys, folder, out):
@@ -43,6 +46,23 @@ def test_a_recipe_of_a_run_is_a_recipe_file(capsys, folder, finished, out):
     done(capsys, "train", "lenet5_modern", folder, "--recipe", recipe, "--out", out)
     assert (out / "recipe.toml").read_bytes() == recipe.read_bytes()
     assert (out / "predictions.csv").read_bytes() == (finished / "predictions.csv").read_bytes()
+
+
+def test_the_printed_command_repeats_the_run_in_another_folder(tmp_path):
+    """With a relative place for the data, a setting with spaces and a run folder without a name."""
+    arguments = "train lenet5_modern 'my animals' --set 'optimizer.lr = 0.004' --set epochs=1 --set seed=3"
+    for place in ("first", "second"):
+        class_folders(tmp_path / place / "my animals", CLASSES)
+    first = process(*shlex.split(arguments), "--json", cwd=tmp_path / "first")
+    said = json.loads((tmp_path / "first" / first.json["run"] / "run.json").read_text())["command"]
+    program, *again = shlex.split(said)
+    assert program == "convatlas"
+    second = process(*again, cwd=tmp_path / "second")
+    runs = [tmp_path / place / ran.json["run"] for place, ran in (("first", first), ("second", second))]
+    assert runs[0].name == runs[1].name
+    digests = [read_card(RunFolder(run).best()).digest for run in runs]
+    assert digests[0] == digests[1]
+    assert (runs[0] / "predictions.csv").read_bytes() == (runs[1] / "predictions.csv").read_bytes()
 
 
 def test_spaces_and_letters_of_other_alphabets(capsys, tmp_path):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any
 import tomli_w
 import torch
 
-from convatlas.report import Mistake
+from convatlas.report import Example
+from convatlas.train.metrics import Evaluation
 
 METRICS = "epoch step learning_rate train_loss train_error validation_loss validation_error seconds images_per_s best"
 
@@ -38,6 +40,7 @@ def make_run(
     command: str = "convatlas train lenet5 mnist5k",
     network: dict[str, Any] | None = None,
     data: str = "shapes",
+    temperature: float = 2.0,
 ) -> MadeRun:
     """A run whose test set got these (true, predicted) classes; pass 2, or the only one, is the best."""
     folder.mkdir()
@@ -52,6 +55,7 @@ def make_run(
         "preprocess": {"size": [28, 28]},
     }
     (folder / "recipe.toml").write_text(tomli_w.dumps(recipe), "utf-8")
+    held = Counter(label for label, _ in predictions)
     identity = {
         "format": 1,
         "network": network,
@@ -59,6 +63,16 @@ def make_run(
         "fingerprint": "ab" * 32,
         "classes": classes,
         "images": {"train": 1234, "validation": 100, "test": len(predictions)},
+        "data_card": {
+            "counts": {
+                "train": [10 * (i + 1) for i in range(len(classes))],
+                "validation": [5] * len(classes),
+                "test": [held[i] for i in range(len(classes))],
+            },
+            "stored_size": [1, 28, 28],
+            "background": None,
+            "notes": ["left out 2 images"],
+        },
         "command": command,
     }
     (folder / "run.json").write_text(json.dumps(identity), "utf-8")
@@ -93,24 +107,36 @@ def make_run(
             "loss": 0.2,
             "interval": [0.0125, 0.75],
         },
+        "calibration": calibration(predictions, len(classes), temperature),
     }
     return MadeRun(folder, result, classes)
 
 
-def mistakes_in(run: MadeRun, pairs: Sequence[tuple[int, int]], channels: int = 1, side: int = 8) -> list[Mistake]:
-    """A mistake for each pair of different classes."""
+def calibration(predictions: Sequence[tuple[int, int]], classes: int, temperature: float) -> dict[str, Any]:
+    """As `result.json` has it, of a network that is equally sure of each answer."""
+    labels, predicted = torch.tensor(predictions).T
+    logits = torch.nn.functional.one_hot(predicted, classes) * 4.0
+    return Evaluation(logits, labels, temperature).calibration().as_json()
+
+
+def mistakes_in(
+    run: MadeRun, pairs: Sequence[tuple[int, int]], channels: int = 1, side: int = 8
+) -> tuple[Example, ...]:
+    """An example for each pair of different classes."""
     generator = torch.Generator().manual_seed(0)
-    return [
-        Mistake(
+    return tuple(
+        Example(
             f"test/{i}",
             run.classes[label],
             run.classes[predicted],
             0.987,
+            run.classes[label],
+            0.013,
             torch.randint(0, 256, (channels, side, side + 1), dtype=torch.uint8, generator=generator),
         )
         for i, (label, predicted) in enumerate(pairs)
         if label != predicted
-    ]
+    )
 
 
 # Of class a: 3 right, 1 taken for b. Of b: 2 right, 2 taken for a, 1 for c. Of c: 1 right.

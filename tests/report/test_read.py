@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from convatlas.errors import StorageError
-from convatlas.report import write_report
+from convatlas.report import Examples, write_report
 from convatlas.report.read import read_run
 from tests.report.made_run import MadeRun
 
@@ -21,7 +21,7 @@ def test_the_best_pass_is_the_last_one_marked(three: MadeRun):
 def test_a_missing_file_is_named_in_one_line(three: MadeRun, file: str):
     (three.folder / file).unlink()
     with pytest.raises(StorageError) as raised:
-        write_report(three.folder, three.result, [])
+        write_report(three.folder, three.result, Examples())
     assert file in str(raised.value)
     assert "\n" not in str(raised.value)
     assert not (three.folder / "report.html").exists()
@@ -81,4 +81,4 @@ def test_run_json_without_a_field(three: MadeRun):
 def test_predictions_have_to_agree_with_the_result(three: MadeRun):
     three.result["test"]["top1_error"] = 0.1
     with pytest.raises(StorageError, match=r"predictions\.csv has 4 mistakes on 10 images, the result 1 on 10"):
-        write_report(three.folder, three.result, [])
+        write_report(three.folder, three.result, Examples())

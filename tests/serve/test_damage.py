@@ -94,6 +94,8 @@ def test_flipped_bits_of_small_files_never_end_in_another_error(run, name):
         ({"network": {"name": "lenet5_modern", "num_classes": 10, "in_channels": 1}}, "does not fit lenet5_modern"),
         ({"format": 2}, "format"),
         ({"surprise": 1}, "surprise"),
+        ({"temperature": 0}, "temperature: Input should be greater than 0"),
+        ({"temperature": float("inf")}, "temperature"),
         ({"files": {}}, "has no weights.safetensors"),
     ],
 )
@@ -101,6 +103,14 @@ def test_cards_that_do_not_fit(run, change, what):
     path = place(run, "card.json")
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     assert what in load_or_say(run)
+
+
+def test_cards_from_before_there_were_temperatures(run):
+    path = place(run, "card.json")
+    card = json.loads(path.read_text())
+    assert card.pop("temperature") != 1
+    path.write_text(json.dumps(card))
+    assert convatlas.load(run).temperature == 1
 
 
 def test_a_pointer_cannot_leave_the_run(run, tmp_path):

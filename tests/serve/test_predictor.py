@@ -73,10 +73,12 @@ def test_top_k_and_threshold(predictor, arrays):
         assert (q.probability, q.top) == (p.probability, p.top)
 
 
-def test_probabilities_are_the_softmax_of_the_logits(predictor, digits):
+def test_probabilities_are_the_softmax_of_the_logits_over_the_temperature(predictor, digits):
     inputs = predictor.preprocess.to_input(digits.pixels[:8])
     with torch.no_grad():
-        logits = predictor.network(inputs).double()
+        logits = predictor.network(inputs).double() / predictor.temperature
+    # LeNet-5's logits are distances, far apart: without a temperature it is sure of everything.
+    assert predictor.temperature > 2
     expected = logits.exp() / logits.exp().sum(1, keepdim=True)
     np.testing.assert_allclose(predictor.probabilities(digits.pixels[:8]), expected, rtol=1e-3, atol=1e-6)
 

@@ -13,12 +13,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from convatlas.checkpoint import read_checkpoint, read_tensors
+from convatlas.checkpoint import read_card, read_checkpoint, read_tensors
 from convatlas.data.images import Data, Images, make_data
 from convatlas.errors import BusyError, NonFiniteError, StorageError, UsageError
 from convatlas.models import create_model
 from convatlas.serve.predictor import load
 from convatlas.train import folder
+from convatlas.train.calibration import fit_temperature
 from convatlas.train.folder import RunFolder, open_run
 from convatlas.train.loop import EpochDone, StepDone
 from convatlas.train.recipe import Recipe
@@ -34,6 +35,11 @@ def run(out, *settings, images: Data | None = None, resume=False, on_event=lambd
     torch.manual_seed(0)
     model = create_model("lenet5_modern")
     return train(model, images or data(), recipe(RATE, *settings), out, resume=resume, on_event=on_event)
+
+
+def parts():
+    images = data()
+    return images.train, images.validation, images.test
 
 
 @pytest.fixture(scope="module")
@@ -120,13 +126,67 @@ def test_predictions_are_the_best_weights_answers_on_the_test_images(finished):
     result, out, _ = finished
     rows = list(csv.DictReader((out / "predictions.csv").read_text().splitlines()))
     test = data().test
-    network = load(out).network
+    network, temperature = load(out).network, load(out).temperature
     logits = network(load(out).preprocess.to_input(test.pixels))
     assert [row["image"] for row in rows] == list(test.names)
     assert [int(row["predicted"]) for row in rows] == logits.argmax(1).tolist()
     wrong = sum(row["predicted"] != row["label"] for row in rows)
     assert result.figures["test"]["top1_error"] == pytest.approx(wrong / len(rows))
-    assert float(rows[0]["p:0"]) == pytest.approx(logits.softmax(1)[0, 0].item(), abs=1e-5)
+    assert float(rows[0]["p:0"]) == pytest.approx((logits / temperature).softmax(1)[0, 0].item(), abs=1e-5)
+
+
+def test_the_temperature_is_fitted_on_the_best_weights_validation_images_alone(finished):
+    _, out, _ = finished
+    card = read_card(RunFolder(out).best())
+    validation = load(out).evaluate(data().validation)
+    assert card.temperature == pytest.approx(fit_temperature(validation.logits, validation.labels), rel=1e-4)
+    test = load(out).evaluate(data().test)
+    assert card.temperature != pytest.approx(fit_temperature(test.logits, test.labels), rel=1e-4)
+
+
+def test_the_result_says_how_far_probabilities_can_be_believed(finished):
+    result, out, _ = finished
+    kept = json.loads((out / "result.json").read_text())["calibration"]
+    assert kept == result.figures["calibration"]
+    assert kept["temperature"] == read_card(RunFolder(out).best()).temperature
+    rows = list(csv.DictReader((out / "predictions.csv").read_text().splitlines()))
+    confidence = sum(float(row["probability"]) for row in rows) / len(rows)
+    bins = [b for b in kept["after"]["bins"] if b["images"]]
+    assert sum(b["images"] for b in bins) == len(rows)
+    assert sum(b["images"] * b["confidence"] for b in bins) / len(rows) == pytest.approx(confidence, abs=1e-5)
+    assert kept["before"]["loss"] == pytest.approx(result.figures["test"]["loss"], rel=1e-5)
+
+
+def test_a_stop_at_the_end_of_an_epoch_keeps_its_temperature(tmp_path, finished):
+    _, whole, _ = finished
+
+    def send(event):
+        if isinstance(event, EpochDone):
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(StoppedError, match="stopped after step 16 of 48"):
+        run(tmp_path / "run", "epochs=3", on_event=send)
+    first = read_card(tmp_path / "run" / "checkpoints" / "step-00000016")
+    best = read_card(RunFolder(whole).best())
+    assert (best.epoch, best.temperature) == (first.epoch, first.temperature)
+    assert first.temperature != 1
+
+
+def test_a_resumed_run_has_the_same_temperature_and_report_figures(tmp_path, finished):
+    _, whole, _ = finished
+    out = interrupted(tmp_path / "run", "epochs=3")
+    run(out, "epochs=3", resume=True)
+    kept = [json.loads((place / "result.json").read_text()) for place in (whole, out)]
+    assert kept[0]["calibration"] == kept[1]["calibration"]
+    assert (whole / "predictions.csv").read_bytes() == (out / "predictions.csv").read_bytes()
+
+
+def test_run_json_has_the_data_card(finished):
+    _, out, _ = finished
+    card = json.loads((out / "run.json").read_text())["data_card"]
+    counts = {name: part.labels.tolist() for name, part in zip(("train", "validation", "test"), parts(), strict=True)}
+    assert card["counts"] == {name: [labels.count(i) for i in range(10)] for name, labels in counts.items()}
+    assert (card["stored_size"], card["background"], card["notes"]) == ([1, 28, 28], None, [])
 
 
 def test_same_seed_same_bits_and_other_seed_other_bits(tmp_path):
@@ -170,7 +230,7 @@ def test_foreign_files_are_never_touched(tmp_path):
     assert {p.name for p in tmp_path.iterdir()} <= {"thesis.txt", ".lock"}
 
 
-def interrupted(out):
+def interrupted(out, *settings):
     """A run that was left after its step 20."""
 
     class LeftError(Exception):
@@ -181,7 +241,7 @@ def interrupted(out):
             raise LeftError
 
     with pytest.raises(LeftError):
-        run(out, on_event=leave)
+        run(out, *settings, on_event=leave)
     return out
 
 

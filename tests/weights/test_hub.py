@@ -20,7 +20,7 @@ def checkpoint(tmp_path):
     network = create_model("lenet5_modern", num_classes=3)
     card = Card(
         step=7, epoch=1, network=network.description.card(), classes=("bat", "owl", "Zebra à gauche"),
-        preprocess={"channels": 1}, metrics={"top1_error": 0.25}, progress={"step": 7},
+        preprocess={"channels": 1}, metrics={"top1_error": 0.25}, temperature=2.5, progress={"step": 7},
     )  # fmt: skip
     training = {"momentum": torch.ones(3)}
     write_checkpoint(tmp_path / "run", {"weights": network.state_dict(), "training": training}, card)
@@ -31,6 +31,7 @@ def test_what_is_pushed_comes_back(checkpoint, tmp_path):
     shared = push(checkpoint, f"{tmp_path}/shared")
     card = pull(shared, tmp_path / "fetched")
     assert card.classes == ("bat", "owl", "Zebra à gauche") and card.metrics == {"top1_error": 0.25}
+    assert card.temperature == 2.5
     kept = load_file(checkpoint / "weights.safetensors")
     fetched = load_file(tmp_path / "fetched" / "weights.safetensors")
     assert kept.keys() == fetched.keys() and all(torch.equal(kept[name], fetched[name]) for name in kept)

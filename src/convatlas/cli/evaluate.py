@@ -30,11 +30,23 @@ def evaluate_command(
     Example: convatlas evaluate runs/digits mnist
     """
     found = evaluate(run, data, device=device, offline=offline, on_corrupt=on_corrupt, on_note=note)
+    calibration = found.calibration()
     if json:
-        print_json(found.summary())
+        print_json(found.summary() | {"calibration": calibration.as_json()})
         return
-    low, high = found.interval
+    before, after = calibration.before, calibration.after
     print_line(f"images       {found.images:,}")
-    print_line(f"top-1 error  {percent(found.top1_error)} (95 %: {percent(low)} to {percent(high)})")
-    print_line(f"top-5 error  {percent(found.top_k_error(5))}")
-    print_line(f"loss         {found.loss:.4f}")
+    print_line(f"top-1 error  {percent(found.top1_error)} ({_ends(found.interval)})")
+    print_line(f"top-5 error  {percent(found.top_k_error(5))} ({_ends(found.top_k_interval(5))})")
+    if calibration.temperature == 1:
+        print_line(f"loss         {before.loss:.4f}")
+        print_line(f"ECE          {percent(before.ece)} ({_ends(before.interval)})")
+        return
+    said = f"with temperature {calibration.temperature:.3g}"
+    print_line(f"loss         {after.loss:.4f} {said}; {before.loss:.4f} as trained")
+    print_line(f"ECE          {percent(after.ece)} ({_ends(after.interval)}) {said}; {percent(before.ece)} as trained")
+
+
+def _ends(interval: tuple[float, float]) -> str:
+    low, high = interval
+    return f"95 %: {percent(low)} to {percent(high)}"

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from convatlas.intervals import wilson_interval
 from convatlas.report.canvas import Theme
 from convatlas.report.read import Run
 from convatlas.report.text import percent, significant
@@ -24,10 +25,11 @@ _FEW_PASSES = 12
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One line: a value for each pass."""
+    """One line: a value for each pass, and the 95 % interval of each, if it is known."""
 
     name: Literal["train", "validation"]
     values: tuple[float, ...]
+    intervals: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,11 @@ class Panel:
         return percent(value / 100) if self.is_error else significant(value)
 
     @property
+    def has_intervals(self) -> bool:
+        """Whether an interval is drawn around a curve."""
+        return any(curve.intervals for curve in self.curves)
+
+    @property
     def description(self) -> str:
         """What a reader who cannot see the panel should know."""
         ends = [f"{c.name} from {self.written(c.values[0])} to {self.written(c.values[-1])}" for c in self.curves]
@@ -72,7 +79,7 @@ def panels(run: Run) -> list[Panel]:
     validation_loss = Curve("validation", tuple(row.validation_loss for row in run.passes))
     errors = (
         Curve("train", tuple(100 * row.train_error for row in run.passes)),
-        Curve("validation", tuple(100 * row.validation_error for row in run.passes)),
+        Curve("validation", tuple(100 * row.validation_error for row in run.passes), _intervals(run)),
     )
     losses: list[tuple[str, tuple[Curve, ...]]] = [("Loss (cross entropy)", (train_loss, validation_loss))]
     if not is_plain_cross_entropy(run.recipe):
@@ -85,6 +92,15 @@ def panels(run: Run) -> list[Panel]:
         *(Panel(title, epochs, curves, best, is_error=False) for title, curves in losses),
         Panel("Top-1 error, %", epochs, errors, best, is_error=True),
     ]
+
+
+def _intervals(run: Run) -> tuple[tuple[float, float], ...]:
+    """Of the validation errors, in percent."""
+    images = run.images.get("validation", 0)
+    if not images or not all(0 <= row.validation_error <= 1 for row in run.passes):
+        return ()
+    found = (wilson_interval(round(row.validation_error * images), images) for row in run.passes)
+    return tuple((100 * low, 100 * high) for low, high in found)
 
 
 def is_plain_cross_entropy(recipe: dict[str, Any]) -> bool:
@@ -130,6 +146,12 @@ def _draw_panel(axes: "Axes", panel: Panel, theme: Theme) -> None:
             panel.epochs, curve.values,
             color=colours[curve.name], linewidth=1.6, marker=marker, markersize=3.5, clip_on=False,
         )  # fmt: skip
+        if curve.intervals:
+            low, high = zip(*curve.intervals, strict=True)
+            colour = colours[curve.name]
+            axes.fill_between(panel.epochs, low, high, color=colour, alpha=0.16, linewidth=0, zorder=0)
+            if len(panel.epochs) == 1:
+                axes.vlines(panel.epochs, low, high, color=colour, alpha=0.3, linewidth=6, zorder=0)
     axes.set_xlabel("epoch")
     axes.grid(axis="y")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], nbins=8, min_n_ticks=1))
@@ -149,7 +171,8 @@ def _set_scale(axes: "Axes", panel: Panel) -> None:
     is_wide = positive and min(values) >= 0 and max(positive) >= _LOG_RATIO * min(positive)
     axes.set_title(f"{panel.title}, log scale" if is_wide else panel.title)
     if not is_wide:
-        axes.set_ylim(1.08 * min([0.0, *values]), 1.08 * max([0.0, *values]) or 1.0)
+        ends = [high for curve in panel.curves for _, high in curve.intervals]
+        axes.set_ylim(1.08 * min([0.0, *values]), 1.08 * max([0.0, *values, *ends]) or 1.0)
         return
     low, high = min(positive), max(positive)
     if len(positive) == len(values):

@@ -1,24 +1,17 @@
-"""The test images that a network is most wrong about."""
+"""The test images that a network is most wrong about, as a plot."""
 
-import io
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from PIL import Image
-from torch import Tensor
-
 from convatlas.report.canvas import Theme, drawable
+from convatlas.report.examples import Example
 from convatlas.report.text import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Images up to this side are enlarged with their pixels left visible.
-MAX_TINY = 64
-_MAX_SIDE = 256
 _COLUMNS = 6
 _TILE_INCHES = 1.45
 _IMAGE_INCHES = 1.2
@@ -26,43 +19,6 @@ _GAP_INCHES = 0.28
 _LINE_INCHES = 0.145
 _HEADING_INCHES = 0.35
 _CAPTION_WIDTH = 22
-
-
-@dataclass(frozen=True, slots=True)
-class Mistake:
-    """A test image that was classified wrongly.
-
-    Attributes:
-        name: the image's.
-        label: its true class.
-        predicted: the class it was given.
-        probability: of the predicted class.
-        pixels: uint8 (C, h, w), C 1 for grey or 3 for RGB.
-    """
-
-    name: str
-    label: str
-    predicted: str
-    probability: float
-    pixels: Tensor
-
-    @property
-    def is_tiny(self) -> bool:
-        """Whether the image is so small that its pixels should stay visible."""
-        return max(self.pixels.shape[1:]) <= MAX_TINY
-
-    def image(self) -> Image.Image:
-        """The pixels, made smaller if a side is longer than a report can use."""
-        array = self.pixels.permute(1, 2, 0).contiguous().cpu().numpy()
-        image = Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array)
-        image.thumbnail((_MAX_SIDE, _MAX_SIDE))
-        return image
-
-    def png(self) -> bytes:
-        """The image as PNG."""
-        file = io.BytesIO()
-        self.image().save(file, "PNG", optimize=True)
-        return file.getvalue()
 
 
 def heading(shown: int, wrong: int, images: int) -> str:
@@ -77,7 +33,7 @@ def heading(shown: int, wrong: int, images: int) -> str:
     return f"{whole} on {images:,} test images{', the worst first' if wrong > 1 else ''}."
 
 
-def draw_mistakes(mistakes: Sequence[Mistake], classes: Sequence[str], sentence: str, theme: Theme) -> "Figure":
+def draw_mistakes(mistakes: Sequence[Example], classes: Sequence[str], sentence: str, theme: Theme) -> "Figure":
     """Images with their captions, or the sentence alone; to be called and saved inside `style(theme)`.
 
     Args:
@@ -111,12 +67,12 @@ def draw_mistakes(mistakes: Sequence[Mistake], classes: Sequence[str], sentence:
     return figure
 
 
-def _relative_height(mistake: Mistake) -> float:
+def _relative_height(mistake: Example) -> float:
     height, width = mistake.pixels.shape[1:]
     return min(1.0, height / width)
 
 
-def _captions(mistakes: Sequence[Mistake], classes: Sequence[str]) -> list[str]:
+def _captions(mistakes: Sequence[Example], classes: Sequence[str]) -> list[str]:
     names = dict(zip(classes, drawable(classes), strict=True))
     lines = [
         (f"true {names[m.label]}", f"predicted {names[m.predicted]}", f"probability {percent(m.probability, 1)}")
@@ -125,7 +81,7 @@ def _captions(mistakes: Sequence[Mistake], classes: Sequence[str]) -> list[str]:
     return ["\n".join(textwrap.fill(line, _CAPTION_WIDTH) for line in caption) for caption in lines]
 
 
-def _show(axes: "Axes", mistake: Mistake) -> None:
+def _show(axes: "Axes", mistake: Example) -> None:
     interpolation = "nearest" if mistake.is_tiny else "antialiased"
     axes.imshow(mistake.image(), cmap="gray", vmin=0, vmax=255, interpolation=interpolation)
     axes.set_axis_off()

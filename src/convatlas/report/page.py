@@ -1,23 +1,26 @@
 """The report's page: one HTML file with everything in it."""
 
-import base64
 from collections.abc import Mapping, Sequence
+from functools import partial
 from html import escape
 from importlib import resources
 from string import Template
 from typing import Any
 
-from convatlas.report.canvas import DARK, LIGHT, Theme, png, style, svg
+from convatlas.intervals import wilson_interval
+from convatlas.report.calibration import calibration_section
 from convatlas.report.confusion import MAX_NUMBERED, block_size, draw_confusion
-from convatlas.report.curves import Panel, draw_curves, is_plain_cross_entropy, panels
-from convatlas.report.mistakes import Mistake, heading
+from convatlas.report.curves import draw_curves, is_plain_cross_entropy, panels
+from convatlas.report.data_card import data_card
+from convatlas.report.embed import themed_png, themed_svg
+from convatlas.report.examples import Examples
+from convatlas.report.galleries import FREQUENT, example_list, galleries
+from convatlas.report.mistakes import heading
 from convatlas.report.per_class import frequent_confusions, mistakes_of, per_class
 from convatlas.report.read import Run
 from convatlas.report.tables import confusion_table, field_table, frequent_table, per_class_table, recipe_fields
 from convatlas.report.text import count, counted, duration, name, percent
 
-_FREQUENT = 15
-_FROM_PYTHON = "from Python"
 _ENVIRONMENT = {
     "torch": "PyTorch",
     "numpy": "NumPy",
@@ -33,13 +36,13 @@ def title_of(run: Run) -> str:
     return f"{run.network or 'Custom network'} on {run.data}"
 
 
-def page(run: Run, result: Mapping[str, Any], mistakes: Sequence[Mistake]) -> str:
+def page(run: Run, result: Mapping[str, Any], examples: Examples) -> str:
     """The report as HTML text.
 
     Args:
         run: what the run folder says.
         result: what `result.json` holds.
-        mistakes: the worst first.
+        examples: the test images to show.
     """
     template = Template(resources.files(__package__).joinpath("template.html").read_text("utf-8"))
     title = f"{name(run.network or 'Custom network')} on {name(run.data)}"
@@ -49,11 +52,13 @@ def page(run: Run, result: Mapping[str, Any], mistakes: Sequence[Mistake]) -> st
         subtitle=_subtitle(run, result),
         headline=_headline(run, result),
         curves=_curves(run),
-        per_class=per_class_table(per_class(run.confusion, run.classes)),
-        confusion=_confusion(run),
-        mistakes=_mistakes(run, mistakes),
+        per_class=per_class_table(*per_class(run.confusion, run.classes)),
+        confusion=_confusion(run, examples),
+        calibration=calibration_section(result),
+        mistakes=_mistakes(run, examples),
+        uncertain=_uncertain(examples),
         recipe=field_table("Recipe, by the names that --set takes.", recipe_fields(run.recipe)),
-        data=field_table("Images and classes.", _data_fields(run, result)),
+        data=data_card(run, result),
         environment=field_table("Machine and versions.", _environment_fields(run)),
         command=_command(run),
     )
@@ -70,20 +75,23 @@ def _subtitle(run: Run, result: Mapping[str, Any]) -> str:
 
 def _headline(run: Run, result: Mapping[str, Any]) -> str:
     test, validation = result["test"], result["val"]
-    low, high = test["interval"]
     wrong = int(mistakes_of(run.confusion).sum())
     images = f"{count(wrong)} of {counted(test['images'], 'image')} wrong"
-    top5 = f"<br>top-5 error {percent(test['top5_error'])}" if len(run.classes) > 10 else ""
+    top5 = ""
+    if len(run.classes) > 10:
+        interval = wilson_interval(round(test["top5_error"] * test["images"]), test["images"])
+        top5 = f"<br>top-5 error {percent(test['top5_error'])} ({_ends(interval)})"
+    best = f"on {counted(validation['images'], 'image')}<br>best epoch: {run.best.epoch} of {result['epochs']}"
     figures = [
         (
             "Test error (top-1)",
             percent(test["top1_error"]),
-            f"95\u00a0% interval {percent(low)} to {percent(high)}<br>{images}{top5}",
+            f"95\u00a0% interval {_ends(test['interval'])}<br>{images}{top5}",
         ),
         (
             "Validation error",
             percent(validation["top1_error"]),
-            f"best epoch: {run.best.epoch} of {result['epochs']}<br>on {counted(validation['images'], 'image')}",
+            f"95\u00a0% interval {_ends(validation['interval'])}<br>{best}",
         ),
         (
             "Training time",
@@ -98,10 +106,19 @@ def _headline(run: Run, result: Mapping[str, Any]) -> str:
     )
 
 
+def _ends(interval: Sequence[float]) -> str:
+    low, high = interval
+    return f"{percent(low)} to {percent(high)}"
+
+
 def _curves(run: Run) -> str:
     drawn = panels(run)
-    figures = "\n".join(_themed_figure(panel) for panel in drawn)
+    figures = "\n".join(
+        f"<figure>{themed_svg(partial(draw_curves, [panel]), panel.description)}</figure>" for panel in drawn
+    )
     note = "Training values are means over an epoch, while the weights still change; validation comes after the epoch."
+    if drawn[-1].has_intervals:
+        note += " The band around the validation error is Wilson\u2019s 95\u00a0% interval."
     if not is_plain_cross_entropy(run.recipe):
         note += " The training loss is another quantity than the cross entropy, so each has axes of its own."
     if len(run.passes) == 1:
@@ -109,21 +126,19 @@ def _curves(run: Run) -> str:
     return f'<div class="panels">\n{figures}\n</div>\n<p class="note">{note}</p>'
 
 
-def _themed_figure(panel: Panel) -> str:
-    sources = {}
-    for theme in (LIGHT, DARK):
-        with style(theme):
-            sources[theme] = _data_uri(svg(draw_curves([panel], theme)), "image/svg+xml")
-    return f"<figure>{_picture(sources, panel.description)}</figure>"
-
-
-def _confusion(run: Run) -> str:
+def _confusion(run: Run, examples: Examples) -> str:
+    opened = galleries(examples.confused, run.confusion, run.classes)
     if len(run.classes) <= MAX_NUMBERED:
-        return confusion_table(run.confusion, run.classes)
-    sources = {}
-    for theme in (LIGHT, DARK):
-        with style(theme):
-            sources[theme] = _data_uri(png(draw_confusion(run.confusion, run.classes, theme), cut=True), "image/png")
+        heat, table = "", confusion_table(run.confusion, run.classes, opened.targets)
+    else:
+        heat = _heat_map(run)
+        table = frequent_table(frequent_confusions(run.confusion, run.classes, FREQUENT), opened.targets)
+    # The hint comes last, so that an open section can hide it.
+    hint = '<p class="hint note">Choose a number of mistakes to see their images here.</p>' if opened.targets else ""
+    return f'{heat}<div class="openers">\n{table}\n<div class="cells">\n{opened.html}\n{hint}\n</div>\n</div>'
+
+
+def _heat_map(run: Run) -> str:
     wrong, block = int(mistakes_of(run.confusion).sum()), block_size(len(run.classes))
     cell = "Each cell is a pair of classes" if block == 1 else f"Each cell sums {block} by {block} neighbouring classes"
     caption = (
@@ -133,40 +148,24 @@ def _confusion(run: Run) -> str:
     text = (
         f"Heat map of {count(wrong)} mistakes among {count(len(run.classes))} classes; a table of the largest follows."
     )
-    frequent = frequent_table(frequent_confusions(run.confusion, run.classes, _FREQUENT))
-    return f'<figure class="heat">{_picture(sources, text)}<figcaption>{caption}</figcaption></figure>\n{frequent}'
+    drawn = themed_png(partial(draw_confusion, run.confusion, run.classes), text)
+    return f'<figure class="heat">{drawn}<figcaption>{caption}</figcaption></figure>\n'
 
 
-def _mistakes(run: Run, mistakes: Sequence[Mistake]) -> str:
+def _mistakes(run: Run, examples: Examples) -> str:
     wrong, images = int(mistakes_of(run.confusion).sum()), int(run.confusion.sum())
-    sentence = f"<p>{heading(len(mistakes), wrong, images)}</p>"
-    if not mistakes:
-        return sentence
-    figures = "\n".join(map(_mistake, mistakes))
-    return f'{sentence}\n<ol class="mistakes">\n{figures}\n</ol>'
+    shown = example_list(examples.worst, is_second_shown=False) if examples.worst else ""
+    return f"<p>{heading(len(examples.worst), wrong, images)}</p>\n{shown}"
 
 
-def _mistake(mistake: Mistake) -> str:
-    alt = escape(f"Test image {mistake.name}: {mistake.label} taken for {mistake.predicted}")
-    size = "tiny" if mistake.is_tiny else "large"
-    return (
-        f'<li><figure><img class="{size}" src="{_data_uri(mistake.png(), "image/png")}" alt="{alt}">\n'
-        f"<figcaption><span>true <b>{name(mistake.label)}</b></span>"
-        f"<span>predicted <b>{name(mistake.predicted)}</b></span>"
-        f"<span>probability {percent(mistake.probability, 1)}</span>"
-        f"<code>{name(mistake.name)}</code></figcaption></figure></li>"
+def _uncertain(examples: Examples) -> str:
+    if not examples.uncertain:
+        return "<p>No image is kept here.</p>"
+    sentence = (
+        "The test images with the smallest margin, which is the probability of the predicted class less that of the "
+        "next one; the smallest first."
     )
-
-
-def _data_fields(run: Run, result: Mapping[str, Any]) -> list[tuple[str, str]]:
-    images = {"validation": result["val"]["images"], "test": result["test"]["images"], **run.images}
-    fields = [("name", name(run.data)), ("classes", count(len(run.classes)))]
-    if len(run.classes) <= MAX_NUMBERED:
-        fields.append(("class names", ", ".join(map(name, run.classes))))
-    fields += [
-        (f"{split} images", count(images[split])) for split in ("train", "validation", "test") if split in images
-    ]
-    return [*fields, ("fingerprint", f"<code>{name(run.fingerprint)}</code>")]
+    return f"<p>{sentence}</p>\n{example_list(examples.uncertain, is_second_shown=True)}"
 
 
 def _environment_fields(run: Run) -> list[tuple[str, str]]:
@@ -177,17 +176,6 @@ def _environment_fields(run: Run) -> list[tuple[str, str]]:
 
 
 def _command(run: Run) -> str:
-    if run.command == _FROM_PYTHON:
+    if not run.command.startswith("convatlas "):
         return "<p>The run was started from Python; its recipe is in <code>recipe.toml</code> beside this page.</p>"
     return f"<pre><code>{escape(run.command)}</code></pre>"
-
-
-def _picture(sources: Mapping[Theme, str], alt: str) -> str:
-    return (
-        f'<picture><source media="screen and (prefers-color-scheme: dark)" srcset="{sources[DARK]}">'
-        f'<img src="{sources[LIGHT]}" alt="{escape(alt)}"></picture>'
-    )
-
-
-def _data_uri(content: bytes, kind: str) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

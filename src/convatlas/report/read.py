@@ -37,6 +37,7 @@ class Run:
         fingerprint: identifies the images and labels.
         classes: names, in the order of the outputs.
         images: number of images by split, as far as the run says.
+        card: what the run says of its data besides; see `data_card` in `run.json`.
         command: what was typed.
         recipe: how it was trained.
         environment: on what.
@@ -50,6 +51,7 @@ class Run:
     fingerprint: str
     classes: tuple[str, ...]
     images: dict[str, int]
+    card: dict[str, Any]
     command: str
     recipe: dict[str, Any]
     environment: dict[str, Any]
@@ -77,6 +79,7 @@ def read_run(folder: Path) -> Run:
         fingerprint=identity["fingerprint"],
         classes=classes,
         images={str(split): int(number) for split, number in identity["images"].items()},
+        card=_card(folder / "run.json", identity.get("data_card", {}), len(classes)),
         command=identity["command"],
         recipe=_toml(folder / "recipe.toml"),
         environment=_json(folder / "environment.json"),
@@ -84,6 +87,17 @@ def read_run(folder: Path) -> Run:
         best=best,
         confusion=_confusion(folder / "predictions.csv", classes),
     )
+
+
+def _card(path: Path, card: object, classes: int) -> dict[str, Any]:
+    kinds = {"counts": dict, "stored_size": list, "background": str | None, "notes": list}
+    if not isinstance(card, dict) or any(key in card and not isinstance(card[key], kinds[key]) for key in kinds):
+        raise _damaged(path, "its data_card is none")
+    if any(not isinstance(counts, list) or len(counts) != classes for counts in card.get("counts", {}).values()):
+        raise _damaged(path, "its data_card counts other classes")
+    if len(card.get("stored_size", [1, 1, 1])) != 3:
+        raise _damaged(path, "its data_card has no size")
+    return card
 
 
 def _passes(path: Path) -> tuple[tuple[Pass, ...], Pass]:

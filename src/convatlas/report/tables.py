@@ -3,104 +3,133 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convatlas.report.confusion import MAX_NUMBERED, strengths
-from convatlas.report.per_class import ClassFigures, Confusion, mean
-from convatlas.report.text import count, name, percentage
+from convatlas.report.galleries import Cell
+from convatlas.report.per_class import ClassFigures, Confusion, Figures, Share
+from convatlas.report.text import UNDEFINED, count, counted, name, percentage
 
 _SHOWN_CLASSES = 15
 _MAX_FLAT_LABEL = 3
-_MEAN_OF_CLASSES = "The last row has the sum of the images and the plain mean over the classes."
+_MAX_ROOMY = 16
+_ABOUT_CLASSES = (
+    "The last row has the sum of the images and the plain mean over the classes. In small print: 95\u00a0% intervals, "
+    "Wilson\u2019s for a class, a bootstrap\u2019s for the means."
+)
 
 
-def per_class_table(figures: Sequence[ClassFigures]) -> str:
+def per_class_table(figures: Sequence[ClassFigures], means: Figures) -> str:
     """One row a class; of many classes the worst ones, and all of them folded away."""
     is_defined = all(None not in (f.precision, f.recall, f.f1) for f in figures)
-    note = _MEAN_OF_CLASSES if is_defined else f"{_MEAN_OF_CLASSES} A dash stands where there is nothing to divide by."
+    note = _ABOUT_CLASSES if is_defined else f"{_ABOUT_CLASSES} A dash stands where there is nothing to divide by."
     is_long = len(figures) > MAX_NUMBERED
-    means = _mean_row(figures, is_indexed=is_long)
-    every = _class_rows(figures, means, f"Test images by class. {note}", is_indexed=is_long)
+    last = _mean_row(sum(f.images for f in figures), means, is_indexed=is_long)
+    every = _class_rows(figures, last, f"Test images by class. {note}", is_indexed=is_long)
     if not is_long:
         return every
-    ranked = sorted(figures, key=lambda f: -1 if f.error is None else f.error, reverse=True)[:_SHOWN_CLASSES]
-    worst = _class_rows(ranked, means, f"The {_SHOWN_CLASSES} classes with the largest error. {note}", is_indexed=True)
-    return f"{worst}\n<details>\n<summary>All {count(len(figures))} classes</summary>\n{every}\n</details>"
+    ranked = sorted(figures, key=lambda f: 2 if f.recall is None else f.recall.value)[:_SHOWN_CLASSES]
+    worst = _class_rows(ranked, last, f"The {_SHOWN_CLASSES} classes with the lowest recall. {note}", is_indexed=True)
+    return f"{worst}\n{folded(f'All {count(len(figures))} classes', every)}"
 
 
 def _class_rows(figures: Sequence[ClassFigures], means: str, caption: str, *, is_indexed: bool) -> str:
-    columns = [*(["index"] if is_indexed else []), "images", "precision, %", "recall, %", "F1, %", "error, %"]
-    heads = "".join(f'<th scope="col" class="number">{head}</th>' for head in columns)
+    columns = heads(*(["index"] if is_indexed else []), "images", kind="number")
+    columns += heads("precision, %", "recall, %", "F1, %", kind="wide")
     rows = "\n".join(_class_row(f, is_indexed=is_indexed) for f in figures)
-    return _scrolled(
-        f'<table>\n<caption>{caption}</caption>\n<thead><tr><th scope="col">class</th>{heads}</tr></thead>\n'
+    return scrolled(
+        f"<table>\n<caption>{caption}</caption>\n"
+        f"<thead><tr>{heads('class')}{columns}</tr></thead>\n"
         f"<tbody>\n{rows}\n</tbody>\n<tfoot>{means}</tfoot>\n</table>",
         "Figures by class",
     )
 
 
 def _class_row(figures: ClassFigures, *, is_indexed: bool) -> str:
-    index = _number(str(figures.index)) if is_indexed else ""
-    shares = _shares(figures.precision, figures.recall, figures.f1, figures.error)
-    return f'<tr><th scope="row">{name(figures.name)}</th>{index}{_number(count(figures.images))}{shares}</tr>'
+    index = number(str(figures.index)) if is_indexed else ""
+    return f'<tr><th scope="row">{name(figures.name)}</th>{index}{number(count(figures.images))}{_shares(figures)}</tr>'
 
 
-def _mean_row(figures: Sequence[ClassFigures], *, is_indexed: bool) -> str:
-    shares = zip(*((f.precision, f.recall, f.f1, f.error) for f in figures), strict=True)
-    images = _number(count(sum(f.images for f in figures)))
+def _mean_row(images: int, means: Figures, *, is_indexed: bool) -> str:
     index = "<td></td>" if is_indexed else ""
-    return f'<tr><th scope="row">all classes</th>{index}{images}{_shares(*map(mean, shares))}</tr>'
+    return f'<tr><th scope="row">all classes</th>{index}{number(count(images))}{_shares(means)}</tr>'
 
 
-def _shares(*values: float | None) -> str:
-    return "".join(_number(percentage(value, 1)) for value in values)
+def _shares(figures: Figures) -> str:
+    return "".join(map(_share, (figures.precision, figures.recall, figures.f1)))
 
 
-def confusion_table(confusion: NDArray[np.int64], names: Sequence[str]) -> str:
-    """The counts, a row the true class; the stronger the colour, the more images are confused."""
+def _share(share: Share | None) -> str:
+    return number(UNDEFINED, is_wide=True) if share is None else with_interval(share.value, share.interval, 1)
+
+
+def confusion_table(confusion: NDArray[np.int64], names: Sequence[str], targets: Mapping[Cell, str]) -> str:
+    """The counts, a row the true class; the stronger the colour, the more images are confused.
+
+    Args:
+        confusion: counts (classes, classes).
+        names: the classes.
+        targets: ids of what the cells open.
+    """
     shape = "tall" if max(map(len, names)) > _MAX_FLAT_LABEL else "flat"
-    heads = "".join(f'<th scope="col"><span>{name(n)}</span></th>' for n in names)
+    shape += " many" if len(names) > _MAX_ROOMY else ""
+    columns = "".join(f'<th scope="col"><span>{name(n)}</span></th>' for n in names)
     colours = strengths(confusion)
+    cells = ("".join(_confusion_cells(i, confusion[i], colours[i], names, targets)) for i in range(len(names)))
     rows = "\n".join(
-        f'<tr><th scope="row">{name(n)}</th>{"".join(_confusion_cells(i, confusion[i], colours[i]))}</tr>'
-        for i, n in enumerate(names)
+        f'<tr><th scope="row"><span>{name(n)}</span></th>{row}</tr>' for n, row in zip(names, cells, strict=True)
     )
-    return _scrolled(
+    return scrolled(
         f'<table class="confusion {shape}">\n<caption>Number of test images by true class (row) and predicted class '
         "(column). Mistakes are coloured; an empty cell is zero.</caption>\n"
         f'<thead>\n<tr><td></td><th scope="colgroup" colspan="{len(names)}" class="axis">predicted</th></tr>\n'
-        f'<tr><th scope="col" class="axis">true</th>{heads}</tr>\n</thead>\n<tbody>\n{rows}\n</tbody>\n</table>',
+        f'<tr><th scope="col" class="axis">true</th>{columns}</tr>\n</thead>\n<tbody>\n{rows}\n</tbody>\n</table>',
         "Confusion matrix",
     )
 
 
-def _confusion_cells(row: int, counts: NDArray[np.int64], colours: NDArray[np.float64]) -> Iterator[str]:
+def _confusion_cells(
+    row: int,
+    counts: NDArray[np.int64],
+    colours: NDArray[np.float64],
+    names: Sequence[str],
+    targets: Mapping[Cell, str],
+) -> Iterator[str]:
     for column, (images, strength) in enumerate(zip(counts.tolist(), colours.tolist(), strict=True)):
         if column == row:
             yield f'<td class="right">{images}</td>'
         elif images:
-            yield f'<td class="wrong" style="--strength:{strength:.2f}">{images}</td>'
+            opened = opener(images, targets.get((row, column)), names[row], names[column])
+            yield f'<td class="wrong" style="--strength:{strength:.2f}">{opened}</td>'
         else:
             yield "<td></td>"
 
 
-def frequent_table(confusions: Sequence[Confusion]) -> str:
-    """The pairs of classes that are confused most."""
+def opener(images: int, target: str | None, label: str, predicted: str) -> str:
+    """A number of images; a link to them if they are on the page."""
+    if target is None:
+        return count(images)
+    text = escape(f"{counted(images, 'image')} of {label} taken for {predicted}")
+    return f'<a href="#{target}" aria-label="{text}">{count(images)}</a>'
+
+
+def frequent_table(confusions: Sequence[Confusion], targets: Mapping[Cell, str]) -> str:
+    """The pairs of classes that are confused most; `targets` has the ids of what their numbers open."""
     if not confusions:
         return "<p>No class is confused with another.</p>"
     rows = "\n".join(
         f"<tr><td>{name(c.label)}</td><td>{name(c.predicted)}</td>"
-        f"{_number(count(c.images))}{_number(percentage(c.share, 1))}</tr>"
+        f"{number(opener(c.images, targets.get(c.cell), c.label, c.predicted))}{_share(c.share)}</tr>"
         for c in confusions
     )
     caption = f"The {len(confusions)} most frequent confusions." if len(confusions) > 1 else "The only confusion."
-    numbers = "".join(f'<th scope="col" class="number">{head}</th>' for head in ("images", "of the class, %"))
-    return _scrolled(
-        f"<table>\n<caption>{caption}</caption>\n"
-        f'<thead><tr><th scope="col">true class</th><th scope="col">predicted class</th>{numbers}</tr></thead>\n'
+    columns = heads("true class", "predicted class") + heads("images", kind="number")
+    columns += heads("of the class, %", kind="wide")
+    return scrolled(
+        f'<table class="frequent">\n<caption>{caption}</caption>\n<thead><tr>{columns}</tr></thead>\n'
         f"<tbody>\n{rows}\n</tbody>\n</table>",
         "Most frequent confusions",
     )
@@ -123,10 +152,27 @@ def recipe_fields(recipe: Mapping[str, Any], prefix: str = "") -> list[tuple[str
     return fields
 
 
-def _number(text: str) -> str:
-    return f'<td class="number">{text}</td>'
+def heads(*texts: str, kind: Literal["text", "number", "wide"] = "text") -> str:
+    """Heads of columns of texts, of numbers, or of numbers with intervals."""
+    return "".join(f'<th scope="col" class="{kind}">{text}</th>' for text in texts)
 
 
-def _scrolled(table: str, label: str) -> str:
+def number(text: str, *, is_wide: bool = False) -> str:
+    """A cell with a number; a wide one is in a column of numbers with intervals."""
+    return f'<td class="{"wide" if is_wide else "number"}">{text}</td>'
+
+
+def with_interval(fraction: float, interval: Sequence[float] | None, decimals: int) -> str:
+    """A cell with a share in percent and its interval, if there is one, in small print."""
+    value, *ends = (percentage(part, decimals) for part in (fraction, *(interval or ())))
+    return number(f"{value} <small>{UNDEFINED.join(ends)}</small>", is_wide=True)
+
+
+def folded(summary: str, content: str) -> str:
+    """Content that is shown when its summary is chosen."""
+    return f"<details>\n<summary>{summary}</summary>\n{content}\n</details>"
+
+
+def scrolled(table: str, label: str) -> str:
     """A table that scrolls by itself where the page is too narrow, by keyboard too."""
     return f'<div class="scroll" role="region" aria-label="{label}" tabindex="0">\n{table}\n</div>'

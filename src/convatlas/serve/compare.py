@@ -1,7 +1,7 @@
 """Two runs side by side: what they were trained with, the errors they came to, their answers on the same images."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -196,7 +196,7 @@ def _paired(
         found = predictor.evaluate(images)
         order = torch.tensor([predictor.classes.index(name) for name in first.classes])
         back = torch.tensor([first.classes.index(name) for name in predictor.classes])
-        answers.append(Evaluation(found.logits[:, order], back[found.labels]))
+        answers.append(replace(found, logits=found.logits[:, order], labels=back[found.labels]))
         names.append(images.names)
     if names[0] != names[1]:
         raise DataError(f"{data} was changed while it was read", do="compare again")

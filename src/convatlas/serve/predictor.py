@@ -1,7 +1,7 @@
 """A trained network with all that is needed to use it: `load`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ class Prediction:
 
 
 class Predictor:
-    """A network with its classes and its preprocessing; made by `load`."""
+    """A network with its classes, its preprocessing and the temperature of its probabilities; made by `load`."""
 
     def __init__(
         self,
@@ -56,11 +56,13 @@ class Predictor:
         classes: tuple[str, ...],
         preprocess: Preprocess,
         device: torch.device | str = "cpu",
+        temperature: float = 1.0,
     ) -> None:
         self.network = network.to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         self.classes = classes
         self.preprocess = preprocess
         self.device = device
+        self.temperature = temperature
 
     def predict(
         self,
@@ -115,15 +117,16 @@ class Predictor:
         return [Prediction(top[0][0] if top[0][1] >= threshold else UNKNOWN, top[0][1], top) for top in tops]
 
     def probabilities(self, pixels: Tensor) -> Tensor:
-        """Probabilities (N, classes) of images in the stored form, uint8 (N, C, h, w)."""
+        """Softmax of the logits over the temperature (N, classes), of images in the stored form, uint8 (N, C, h, w)."""
         with torch.inference_mode():
             logits = self.network(self.preprocess.to_input(pixels.to(self.device)))
-        probabilities: Tensor = logits.float().softmax(dim=1).cpu()
+        probabilities: Tensor = (logits.float() / self.temperature).softmax(dim=1).cpu()
         return probabilities
 
     def evaluate(self, images: AnyImages) -> Evaluation:
         """The network's answers on images in the stored form, with their labels."""
-        return classify(self.network, Loader(images, self.preprocess, batch_size=_BATCH, device=self.device))
+        found = classify(self.network, Loader(images, self.preprocess, batch_size=_BATCH, device=self.device))
+        return replace(found, temperature=self.temperature)
 
 
 def load(run: str | Path, *, device: torch.device | str = "cpu") -> Predictor:
@@ -140,7 +143,7 @@ def load(run: str | Path, *, device: torch.device | str = "cpu") -> Predictor:
     """
     device = usable_device(device)
     network, card = restore_network(Path(run))
-    return Predictor(network, card.classes, _preprocess(card, run, network), device)
+    return Predictor(network, card.classes, _preprocess(card, run, network), device, card.temperature)
 
 
 def check_options(top_k: int, threshold: float, invert: str) -> None:

@@ -1,11 +1,13 @@
 """The only definitions of what is measured."""
 
-import math
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from convatlas.intervals import wilson_interval
+from convatlas.train.calibration import Calibration, calibration
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,10 +17,12 @@ class Evaluation:
     Attributes:
         logits: (N, classes), float32, on the CPU.
         labels: class indices (N,).
+        temperature: divides the logits before they become probabilities; fitted on the validation images.
     """
 
     logits: Tensor
     labels: Tensor
+    temperature: float = 1.0
 
     @property
     def images(self) -> int:
@@ -32,8 +36,8 @@ class Evaluation:
 
     @property
     def probabilities(self) -> Tensor:
-        """Softmax of the logits (N, classes)."""
-        return self.logits.softmax(dim=1)
+        """Softmax of the logits over the temperature (N, classes)."""
+        return (self.logits / self.temperature).softmax(dim=1)
 
     def top_k_error(self, k: int) -> float:
         """Share of the images whose class is not among the k largest logits."""
@@ -42,6 +46,12 @@ class Evaluation:
         hits = (self.logits.topk(k, dim=1).indices == self.labels.unsqueeze(1)).any(dim=1)
         return int((~hits).sum()) / self.images
 
+    def top_k_interval(self, k: int) -> tuple[float, float]:
+        """Wilson's 95 % interval of the top-k error; of no width if k is the number of classes."""
+        if k >= self.logits.shape[1]:
+            return 0.0, 0.0
+        return wilson_interval(round(self.top_k_error(k) * self.images), self.images)
+
     @property
     def top1_error(self) -> float:
         """Share of the images that are classified wrongly."""
@@ -49,7 +59,7 @@ class Evaluation:
 
     @property
     def loss(self) -> float:
-        """Mean cross entropy of the softmax probabilities, whatever the network was trained with."""
+        """Mean cross entropy of the logits as trained, whatever the network was trained with."""
         return F.cross_entropy(self.logits, self.labels).item()
 
     @property
@@ -63,6 +73,10 @@ class Evaluation:
         classes = self.logits.shape[1]
         return torch.bincount(self.labels * classes + self.predicted, minlength=classes**2).view(classes, classes)
 
+    def calibration(self) -> Calibration:
+        """How far the probabilities can be believed, without and with the temperature."""
+        return calibration(self.logits, self.labels, self.temperature)
+
     def summary(self) -> dict[str, int | float | list[float]]:
         """The figures as JSON values; errors as fractions."""
         return {
@@ -72,13 +86,3 @@ class Evaluation:
             "loss": self.loss,
             "interval": list(self.interval),
         }
-
-
-def wilson_interval(events: int, trials: int) -> tuple[float, float]:
-    """95 % score interval of a proportion; Wilson, JASA 22:209-212, 1927."""
-    z = 1.959964
-    share = events / trials
-    centre = share + z * z / (2 * trials)
-    spread = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
-    scale = 1 + z * z / trials
-    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)

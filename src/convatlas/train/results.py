@@ -4,14 +4,11 @@ import csv
 import io
 from typing import Any
 
-import torch
-
 from convatlas.data.images import Data
-from convatlas.report import Mistake, write_report
+from convatlas.report import write_report
+from convatlas.train.examples import choose_examples
 from convatlas.train.folder import RunFolder, to_json
 from convatlas.train.metrics import Evaluation
-
-_MISTAKES_SHOWN = 24
 
 
 def write_results(folder: RunFolder, result: dict[str, Any], test: Evaluation, data: Data) -> None:
@@ -27,7 +24,7 @@ def write_results(folder: RunFolder, result: dict[str, Any], test: Evaluation, d
         StorageError: if something cannot be written.
     """
     folder.write("predictions.csv", predictions_csv(test, data.test.names, data.classes))
-    write_report(folder.path, result, worst_mistakes(test, data))
+    write_report(folder.path, result, choose_examples(test, data))
     folder.write("result.json", to_json(result, indent=2))
 
 
@@ -42,19 +39,3 @@ def predictions_csv(evaluation: Evaluation, names: tuple[str, ...], classes: tup
         shown = [f"{value:.6g}" for value in row]
         writer.writerow([name, classes[label], classes[predicted], shown[predicted], *shown])
     return text.getvalue()
-
-
-def worst_mistakes(evaluation: Evaluation, data: Data) -> list[Mistake]:
-    """The test images that the network is surest and wrong about, the surest first."""
-    confidence, predicted = evaluation.probabilities.max(dim=1)
-    wrong = [i for i in confidence.argsort(descending=True).tolist() if predicted[i] != evaluation.labels[i]]
-    return [
-        Mistake(
-            name=data.test.names[i],
-            label=data.classes[int(evaluation.labels[i])],
-            predicted=data.classes[int(predicted[i])],
-            probability=float(confidence[i]),
-            pixels=data.test.stored(torch.tensor([i]))[0],
-        )
-        for i in wrong[:_MISTAKES_SHOWN]
-    ]

@@ -3,7 +3,7 @@
 import math
 import shlex
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from convatlas.data.loader import Loader
 from convatlas.data.source import load_data
 from convatlas.errors import OutOfMemoryError
 from convatlas.train.batch_norm import batch_norm_remarks, refuse_single_images
+from convatlas.train.calibration import fit_temperature
+from convatlas.train.data_card import data_card
 from convatlas.train.ending import ending, total_steps
 from convatlas.train.folder import RunFolder, environment, open_run, to_json
 from convatlas.train.history import History
@@ -144,7 +146,8 @@ class _Run:
         self.steps = total_steps(recipe, len(self.loader))
         self.time_limit = math.inf
         self.state = TrainingState(model, recipe)
-        self.kept_step = 0
+        self.kept_step, self.kept_epoch = 0, -1
+        self.data_card = data_card(data, learnt, held_out, recipe.preprocess)
         self.identity = identity_of(model, data, learnt=len(learnt), validated=len(held_out))
         self.remarks = (
             *batch_norm_remarks(model, recipe, len(learnt)),
@@ -159,7 +162,9 @@ class _Run:
         self.folder.write("recipe.toml", self.recipe.to_toml())
         self.folder.write("split.csv", split_csv(self.parts))
         self.folder.write("environment.json", to_json(environment(), indent=2))
-        self.folder.write("run.json", to_json(self.identity | {"command": command()}, indent=2))
+        self.folder.write(
+            "run.json", to_json(self.identity | {"data_card": self.data_card, "command": command()}, indent=2)
+        )
         self.history = self._history()
         return ()
 
@@ -170,7 +175,7 @@ class _Run:
         if found is not None:
             card, tensors, remark = found
             self.state.restore(tensors[WEIGHTS], tensors[TRAINING], Progress.from_card(card.progress))
-            self.kept_step = card.step
+            self.kept_step, self.kept_epoch = card.step, card.epoch
         self.history = self._history()
         return (remark,)
 
@@ -222,16 +227,17 @@ class _Run:
 
     def _keep_epoch(self, event: EpochDone) -> None:
         if event.is_whole:
-            self._keep(is_best=event.is_best)
+            self._keep(is_best=event.is_best, validation=event.validation)
             return
         # The best of the whole epochs stays, too: it is the best again if the run goes on.
-        self._keep(is_best=False)
+        self._keep(is_best=False, validation=event.validation)
         if event.is_best:
             self.folder.choose(self.kept_step)
 
-    def _keep(self, *, is_best: bool) -> None:
+    def _keep(self, *, is_best: bool, validation: Evaluation | None = None) -> None:
         progress = self.state.progress
-        if progress.step == self.kept_step and progress.batch:
+        # After its last step an epoch is kept once more, with what validation found; nothing is kept over that.
+        if validation is None and (progress.step, progress.epoch) == (self.kept_step, self.kept_epoch):
             return
         self.history.log.sync()
         card = Card(
@@ -241,10 +247,11 @@ class _Run:
             classes=self.data.classes,
             preprocess=self.recipe.preprocess.model_dump(mode="json"),
             metrics={} if progress.best is None else {"validation_top1_error": progress.best[0]},
+            temperature=1.0 if validation is None else fit_temperature(validation.logits, validation.labels),
             progress=progress.card(),
         )
         self.folder.save(self.state.weights(), self.state.training(), card, is_best=is_best)
-        self.kept_step = progress.step
+        self.kept_step, self.kept_epoch = progress.step, progress.epoch
 
     def _stopped(self, stop: StopRequest) -> StoppedError:
         return StoppedError(
@@ -258,9 +265,10 @@ class _Run:
         model = self.state.model
         model.load_state_dict(tensors[WEIGHTS])
         try:
-            test = classify(model, self._loader(self.data.test), stop_requested=stop)
+            answers = classify(model, self._loader(self.data.test), stop_requested=stop)
         except InterruptedError:
             raise self._stopped(stop) from None
+        test = replace(answers, temperature=card.temperature)
         best = self.history.best()
         figures = {
             "run": str(self.folder.path),
@@ -272,6 +280,7 @@ class _Run:
             "step": card.step,
             "val": best["validation"],
             "test": test.summary(),
+            "calibration": test.calibration().as_json(),
         }
         write_results(self.folder, figures, test, self.data)
         return RunResult(self.folder.path, figures, test)

@@ -62,7 +62,7 @@ FAULTS = (
     Fault("part of an epoch counted", "train/loop.py", "    if not is_whole:\n        return event\n", "", ("tests/train/test_ending.py",)),
     Fault("best of a cut run kept", "train/folder.py", "self._best_of(card, folder).name", '(self._pointed("best") or folder).name', ("tests/train/test_ending.py",)),
     Fault("classes not weighted", "train/losses.py", "weights = class_weights[labels]", "weights = torch.ones_like(class_weights[labels])", ("tests/train/test_imbalance.py",)),
-    Fault("copies distorted alike", "data/loader.py", "pixels.float(), places,", "pixels.float(), items,", ("tests/data/test_order.py",)),
+    Fault("copies distorted alike", "data/loader.py", "distortion.apply(pixels, places,", "distortion.apply(pixels, items,", ("tests/data/test_order.py",)),
     Fault("parts not weighed", "train/step.py", "loss * (len(part.labels) / len(examples.labels))", "loss / micro_batches(len(batch.labels), recipe)", ("tests/train/test_step.py",)),
     Fault("parts share a dropout mask", "train/step.py", "_DROPOUT, progress.step, micro)", "_DROPOUT, progress.step)", ("tests/train/test_step.py",)),
     Fault("share before the borders cut", "train/mix.py", "inputs), 1 - covered", "inputs), shares", ("tests/train/test_mix.py",)),

@@ -21,7 +21,8 @@ from convatlas.errors import DataError
 TEST_SHARE = 0.2
 
 _LAYOUT = "put the images into root/CLASS/, or into root/train/CLASS/ and root/test/CLASS/"
-_PARTS = {"train": "train", "test": "test", "val": "val", "valid": "val", "validation": "val"}
+# What a part's folder may be called, in lower case.
+PART_NAMES = {"train": "train", "test": "test", "val": "val", "valid": "val", "validation": "val"}
 
 
 class CorruptImagesError(DataError):
@@ -70,13 +71,11 @@ def load_folder(
         StorageError: a folder cannot be listed.
         OutOfMemoryError: the pixels would take more than half of the available memory.
     """
-    if not root.is_dir():
-        wrong = "is a file, not a folder" if root.exists() else "does not exist"
-        raise DataError(f'"{printable(name)}" {wrong}', do="give a folder that has a folder of images for each class")
+    require_folder(root, name)
     tree, ignored = look_through(root)
-    parts, notes = _parts(tree)
+    parts, notes = find_parts(tree)
     notes = ignored.notes() + notes
-    classes, files = _list_files(parts, root)
+    classes, files = list_files(parts, root)
 
     digests = [""] * len(files)
     reasons: dict[int, str] = {}
@@ -119,9 +118,25 @@ def load_folder(
     return make_data(name, classes, subsets["train"], subsets["test"], validation=subsets.get("val"), notes=notes)
 
 
-def _parts(tree: Folder) -> tuple[dict[str, Folder], list[str]]:
+def require_folder(root: Path, name: str) -> None:
+    """Refuse what is no folder.
+
+    Raises:
+        DataError: with `name` for the folder.
+    """
+    if not root.is_dir():
+        wrong = "is a file, not a folder" if root.exists() else "does not exist"
+        raise DataError(f'"{printable(name)}" {wrong}', do="give a folder that has a folder of images for each class")
+
+
+def find_parts(tree: Folder) -> tuple[dict[str, Folder], list[str]]:
+    """The folders of the parts of a split, or the whole folder as "train"; and what was left out.
+
+    Raises:
+        DataError: the folder has another layout.
+    """
     _require_no_loose_images(tree)
-    split = [folder for folder in tree.folders if folder.path.name.lower() in _PARTS]
+    split = [folder for folder in tree.folders if folder.path.name.lower() in PART_NAMES]
     others = [folder for folder in tree.folders if folder not in split]
     train = next((folder for folder in split if folder.path.name.lower() == "train"), None)
     if train is None or (train.images and others):
@@ -140,7 +155,7 @@ def _parts(tree: Folder) -> tuple[dict[str, Folder], list[str]]:
         )
     parts: dict[str, Folder] = {}
     for folder in split:
-        part = _PARTS[folder.path.name.lower()]
+        part = PART_NAMES[folder.path.name.lower()]
         if part in parts:
             both = _quoted([parts[part].path.name, folder.path.name])
             raise DataError(f'"{_shown(tree)}" has two {part} folders: {both}', do="remove or rename one")
@@ -159,7 +174,12 @@ def _require_no_loose_images(folder: Folder) -> None:
         )
 
 
-def _list_files(parts: dict[str, Folder], root: Path) -> tuple[tuple[str, ...], list[_File]]:
+def list_files(parts: dict[str, Folder], root: Path) -> tuple[tuple[str, ...], list[_File]]:
+    """The classes, and the image files of all parts.
+
+    Raises:
+        DataError: a part has no class folder or other ones than "train", or a class has no image.
+    """
     for folder in parts.values():
         if not folder.folders:
             raise DataError(f'"{_shown(folder)}" has no class folder', do=_LAYOUT)

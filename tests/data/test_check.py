@@ -333,6 +333,7 @@ def test_mnist5k_is_checked_by_its_pixels() -> None:
     assert {name: numbers.total() for name, numbers in checked.classes.items()} == {
         str(digit): 500 for digit in range(10)
     }
+    assert (dict(checked.formats), dict(checked.modes)) == ({}, {"L": 5000})
     # Digits of one kind resemble each other; hardly two are near.
     assert len(checked.problems) < 5
 

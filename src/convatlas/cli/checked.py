@@ -53,7 +53,9 @@ def _print_images(check: Check) -> None:
     what = f" and {counted(len(check.classes), 'class')}" if check.classes else ""
     print_text(f"{printable(check.listing.name)}: {counted(check.images, 'image')}{what}")
     lines = [("parts", ", ".join(split))] if len(split) > 1 else []
-    lines += [("formats", _shares(check.formats)), ("modes", _shares(check.modes))]
+    lines += [
+        (head, _shares(counts)) for head, counts in (("formats", check.formats), ("modes", check.modes)) if counts
+    ]
     for what, lengths in (("widths", [w for w, _ in check.sizes]), ("heights", [h for _, h in check.sizes])):
         found = spread(lengths)
         if found:
@@ -64,7 +66,7 @@ def _print_images(check: Check) -> None:
 
 
 def _shares(counts: Counter[str]) -> str:
-    return ", ".join(f"{name} {number:,}" for name, number in counts.most_common()) or "none"
+    return ", ".join(f"{name} {number:,}" for name, number in counts.most_common())
 
 
 def _print_classes(check: Check) -> None:

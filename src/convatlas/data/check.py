@@ -21,7 +21,7 @@ class Check:
         listing: the data set's images.
         classes: for each class the number of its images that can be decoded, in each part.
         parts: for each part the number of its images that can be decoded.
-        formats, modes: how many images are stored in each; modes are Pillow's names.
+        formats, modes: how many images are stored in each, formats only of encoded images; modes are Pillow's names.
         sizes: width and height of every image that can be decoded, upright.
         problems: in the order of `KINDS`, and of the images within a kind.
         notes: what was ignored, and what could not be said.
@@ -106,7 +106,7 @@ def check_listing(
         listing,
         classes,
         Counter(image.part for image in good),
-        Counter(image.stored.format for image in good),
+        Counter(image.stored.format for image in good if listing.encoded),
         Counter(image.stored.mode for image in good),
         [image.size for image in good],
         tuple(sorted(problems, key=lambda problem: problem.rank)),

@@ -55,6 +55,7 @@ class Listing:
         classes: names of the classes, those without images too.
         records: goes through them, part by part; may be called again.
         notes: what was ignored.
+        encoded: whether the records are as the user has them; else they are pixels that were encoded for this.
         refused: why `load_data` would refuse the data set, apart from images that cannot be decoded.
     """
 
@@ -64,6 +65,7 @@ class Listing:
     classes: tuple[str, ...]
     records: Callable[[], Iterator[Record]]
     notes: tuple[str, ...] = ()
+    encoded: bool = True
     refused: str | None = None
 
 
@@ -119,7 +121,7 @@ def _list_folder(root: Path, name: str) -> Listing:
         for path, part, label in files:
             yield Record(path.relative_to(root).as_posix(), part, label, path.suffix.lower(), _opener(path))
 
-    return Listing(name, len(files), tuple(ordered), tuple(classes), records, tuple(notes), refused)
+    return Listing(name, len(files), tuple(ordered), tuple(classes), records, tuple(notes), refused=refused)
 
 
 def _loose_parts(tree: Folder) -> dict[str, Folder]:
@@ -179,7 +181,7 @@ def _list_pixels(data: Data) -> Listing:
                 yield Record(name, part, label, "", _encoder(images.pixels[index, 0]))
 
     count = sum(map(len, parts.values()))
-    return Listing(data.name, count, tuple(parts), data.classes, records, data.notes)
+    return Listing(data.name, count, tuple(parts), data.classes, records, data.notes, encoded=False)
 
 
 def _encoder(pixels: Tensor) -> Callable[[], BinaryIO]:

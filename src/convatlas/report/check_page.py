@@ -90,10 +90,10 @@ def _headline(check: Check) -> str:
     split = [f"{count(check.parts[part])} in {name(part)}" for part in check.listing.parts]
     kinds = counted(len(check.kinds()), "kind") if problems else "nothing to look at"
     figures = [
-        ("Images", count(check.images), ", ".join(split) if len(split) > 1 else "every one decoded"),
+        ("Images", count(check.images), ", ".join(split) if len(split) > 1 else ""),
         ("Classes", count(len(check.classes)), "" if check.classes else "no class folders"),
         ("Problems", count(problems), f"of {kinds}" if problems else kinds),
-        ("Cannot be decoded", count(bad), percent(bad / check.images, 1) if bad else "none"),
+        ("Cannot be decoded", count(bad), percent(bad / check.images, 1) if bad else ""),
     ]
     return "\n".join(
         f'<div><dt>{head}</dt><dd class="figure">{figure}</dd><dd class="note">{under}</dd></div>'
@@ -179,10 +179,14 @@ def _sizes(check: Check) -> str:
         if first <= edge <= last:
             text = f"{count(edge)} and more" if after is None else f"{count(edge)} to {count(after - 1)}"
             rows.append(Row(text, [sides[edge]]))
-    lengths = [
-        f"{what} {count(found['min'])} to {count(found['max'])} (median {count(found['median'])})"
-        for what, found in (("Width", spread(w for w, _ in check.sizes)), ("height", spread(h for _, h in check.sizes)))
-    ]
+    lengths = [_lengths("Width", [w for w, _ in check.sizes]), _lengths("height", [h for _, h in check.sizes])]
     sentence = f"<p>{', '.join(lengths)} pixels, upright.</p>"
     caption = "Images by the length of their shorter side."
     return f"<section>\n<h2>Sizes</h2>\n{sentence}\n{bars(rows, 'pixels', caption)}\n</section>"
+
+
+def _lengths(what: str, lengths: Sequence[int]) -> str:
+    found = spread(lengths)
+    if found["min"] == found["max"]:
+        return f"{what} {count(found['min'])}"
+    return f"{what} {count(found['min'])} to {count(found['max'])} (median {count(found['median'])})"

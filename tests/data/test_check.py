@@ -378,6 +378,18 @@ class TestParquet:
         assert kinds["layout"] == [(".", "the parts have different classes")]
         assert [path for path, _ in kinds["empty_class"]] == ["a", "b", "c"]
 
+    def test_a_file_that_is_damaged_within_is_checked_or_refused(self, tmp_path):
+        file = self.write(tmp_path / "all.parquet", [encoded(photo(i)) for i in range(6)], ["a", "b"] * 3)
+        whole, refused = file.read_bytes(), 0
+        for place in range(4, len(whole), len(whole) // 16):
+            file.write_bytes(whole[:place] + b"\xff" * 40 + whole[place + 40 :])
+            try:
+                assert check(file).images == 6
+            except DataError as error:
+                assert "\n" not in str(error)
+                refused += 1
+        assert refused > 0
+
     def test_a_damaged_file_is_refused(self, tmp_path):
         (tmp_path / "all.parquet").write_bytes(b"PAR1 no more")
         with pytest.raises(DataError, match="cannot be read"):

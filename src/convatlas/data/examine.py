@@ -1,8 +1,8 @@
 """Look at many stored images, in threads and with little memory: can they be decoded, and what is in them."""
 
 import hashlib
-import io
 import os
+import threading
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -50,19 +50,19 @@ class Examined:
 def examine(record: Record) -> Examined:
     """Decode one image as training would and note what is found; whatever is wrong with it is a result."""
     about = (record.name, record.part, record.label, record.suffix)
+    content = b""
     try:
         with record.open() as stream:
-            data = stream.read()
-    except OSError as error:
-        return Examined(*about, reason=f"cannot be read ({error.strerror or error})")
-    content = hashlib.sha256(data).digest()
-    try:
-        image, stored = decode_stored(io.BytesIO(data), record.name)
+            content = hashlib.file_digest(stream, "sha256").digest()
+            stream.seek(0)
+            image, stored = decode_stored(stream, record.name)
         look, pixels = look_of(image), _pixels_hash(image)
     except DecodeError as error:
         return Examined(*about, error.reason, content)
     except MemoryError:
         return Examined(*about, "needs more memory than there is", content)
+    except OSError as error:
+        return Examined(*about, f"cannot be read ({error.strerror or error})", content)
     return Examined(*about, None, content, stored, image.size, pixels, look)
 
 
@@ -78,15 +78,22 @@ def examine_all(records: Iterator[Record], workers: int | None = None) -> Iterat
     """
     threads = max(1, workers or _cores())
     under_way: deque[Future[list[Examined]]] = deque()
+    given_up = threading.Event()
+
+    def work(some: list[Record]) -> list[Examined]:
+        return [examine(record) for record in some if not given_up.is_set()]
+
     pool = ThreadPoolExecutor(threads)
     try:
         while chunk := list(islice(records, _CHUNK)):
-            under_way.append(pool.submit(lambda some: [examine(record) for record in some], chunk))
+            under_way.append(pool.submit(work, chunk))
             if len(under_way) >= _AHEAD * threads:
                 yield from under_way.popleft().result()
         while under_way:
             yield from under_way.popleft().result()
     finally:
+        # After Ctrl-C the images of a started task, which may be large, are not waited for.
+        given_up.set()
         pool.shutdown(cancel_futures=True)
 
 

@@ -172,7 +172,7 @@ def _arrow_errors(file: Path) -> Iterator[None]:
     pyarrow, _ = _pyarrow()
     try:
         yield
-    except pyarrow.ArrowException as error:
+    except (pyarrow.ArrowException, OSError) as error:
         raise DataError(f'"{printable(str(file))}" cannot be read ({_reason(error)})', do=_LAYOUT) from error
 
 

@@ -7,7 +7,6 @@ import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from PIL import Image
 from torch import Tensor
@@ -23,6 +22,7 @@ from convatlas.data.tree import Folder, look_through
 from convatlas.errors import DataError
 
 TRAIN = "train"
+Stream = io.BytesIO | io.BufferedReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Record:
     part: str
     label: str | None
     suffix: str
-    open: Callable[[], BinaryIO]
+    open: Callable[[], Stream]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ def _loose_parts(tree: Folder) -> dict[str, Folder]:
     return parts
 
 
-def _opener(path: Path) -> Callable[[], BinaryIO]:
+def _opener(path: Path) -> Callable[[], Stream]:
     return lambda: path.open("rb")
 
 
@@ -162,8 +162,8 @@ def _list_parquet(path: Path, name: str) -> Listing:
     )
 
 
-def _from_memory(image: bytes | None) -> Callable[[], BinaryIO]:
-    def opened() -> BinaryIO:
+def _from_memory(image: bytes | None) -> Callable[[], Stream]:
+    def opened() -> Stream:
         if image is None:
             raise OSError(0, "the row has no encoded image")
         return io.BytesIO(image)
@@ -184,8 +184,8 @@ def _list_pixels(data: Data) -> Listing:
     return Listing(data.name, count, tuple(parts), data.classes, records, data.notes, encoded=False)
 
 
-def _encoder(pixels: Tensor) -> Callable[[], BinaryIO]:
-    def opened() -> BinaryIO:
+def _encoder(pixels: Tensor) -> Callable[[], Stream]:
+    def opened() -> Stream:
         stream = io.BytesIO()
         Image.fromarray(pixels.numpy()).save(stream, "PPM")
         stream.seek(0)

@@ -69,8 +69,8 @@ def examine(record: Record) -> Examined:
 def examine_all(records: Iterator[Record], workers: int | None = None) -> Iterator[Examined]:
     """Examine all records; the results come in their order, whatever the number of threads.
 
-    Threads, not processes: Pillow and the hashes let other threads run, and what a process would save is less than it
-    takes to start one.
+    Threads, not processes: others run while Pillow decodes and a hash is computed, and a process would have to load
+    PyTorch first.
 
     Args:
         records: taken one by one, a few ahead of the results.

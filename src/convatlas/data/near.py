@@ -57,7 +57,8 @@ def look_of(image: Image.Image) -> Look | None:
     pixels = np.asarray(small, np.float64)
     if pixels.std() < _MIN_CONTRAST:
         return None
-    frequencies = (_COSINES @ pixels @ _COSINES.T).ravel()
+    # Rounded, so that a frequency which is not there has no sign.
+    frequencies = (_COSINES @ pixels @ _COSINES.T).ravel().round(3)
     bits = frequencies > np.median(frequencies[1:])
     bits[0] = False  # the mean brightness
     copy = pixels.reshape(_COPY, _SIDE // _COPY, _COPY, _SIDE // _COPY).mean((1, 3))

@@ -1,9 +1,10 @@
 """Checking data sets: hand-made trees, where the test knows what it put in."""
 
-import io
 import json
+import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,9 @@ from PIL import Image
 
 from convatlas.data.check import check
 from convatlas.errors import DataError
+from tests.data.checked import found
 from tests.data.folders import tree_hash
 from tests.data.photos import encoded, photo, photos, put_photo
-
-
-def found(root: Path, **options: object) -> dict[str, list[tuple[str, str]]]:
-    """Path and detail of every problem, by kind."""
-    return {kind: [(p.path, p.detail) for p in problems] for kind, problems in check(root, **options).kinds().items()}
 
 
 @pytest.fixture
@@ -167,8 +164,6 @@ def test_modes_that_are_converted(root):
 
 def deep_png(image: Image.Image) -> bytes:
     """A PNG with 16 bits a channel, which Pillow cannot write."""
-    import struct
-    import zlib
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -199,67 +194,6 @@ def test_among_small_images_a_small_one_is_nothing_special(tmp_path):
     for index in range(4):
         put_photo(tmp_path / "ab"[index % 2] / f"{index}.png", photo(index, (28, 28)))
     assert found(tmp_path) == {}
-
-
-def test_copies_within_a_class_across_classes_and_across_parts(split):
-    original = split / "train" / "bat" / "0.jpg"
-    pixels = Image.open(original)
-    put_photo(split / "train/bat/again.jpg", original.read_bytes())
-    put_photo(split / "train/owl/pixels.png", pixels)
-    put_photo(split / "test/bat/leak.jpg", original.read_bytes())
-    put_photo(split / "test/owl/both.png", pixels)
-    assert found(split) == {
-        "leakage": [
-            ("test/bat/leak.jpg", 'the same file as "train/bat/0.jpg"'),
-            ("test/owl/both.png", 'the same pixels as "train/bat/0.jpg" of the class "bat"'),
-        ],
-        "contradiction": [
-            ("train/owl/pixels.png", 'the same pixels as "train/bat/0.jpg" of the class "bat"'),
-            ("test/bat/leak.jpg", 'the same pixels as "train/owl/pixels.png" of the class "owl"'),
-            ("test/owl/both.png", 'the same pixels as "train/bat/0.jpg" of the class "bat"'),
-        ],
-        "duplicate": [("train/bat/again.jpg", 'the same file as "train/bat/0.jpg"')],
-    }
-
-
-def test_copies_that_were_saved_again_or_scaled_are_near_and_leak(split):
-    first, second = (Image.open(split / f"train/bat/{index}.jpg") for index in (0, 1))
-    put_photo(split / "train/bat/small.png", first.resize((80, 60)))
-    put_photo(split / "train/owl/again.jpg", first, quality=40)
-    put_photo(split / "test/bat/large.webp", second.resize((240, 180)), quality=60)
-    put_photo(split / "val/bat/grey.png", second.convert("L"))
-    photos(split, {"val/owl": 1}, 500)
-    paths = {kind: [path for path, _ in told] for kind, told in found(split).items()}
-    assert paths == {
-        "near_duplicate": ["train/bat/small.png", "train/owl/again.jpg"],
-        "leakage": ["val/bat/grey.png", "test/bat/large.webp"],
-    }
-    others = {problem.path: problem.other for problem in check(split).problems}
-    assert others["test/bat/large.webp"] in ("train/bat/1.jpg", "val/bat/grey.png")
-    assert others["val/bat/grey.png"] == "train/bat/1.jpg"
-
-
-def test_a_copy_of_a_near_copy_leaks_too(split):
-    copy = Image.open(split / "train/bat/0.jpg").resize((80, 60))
-    for name in ("one", "two"):
-        put_photo(split / f"test/bat/{name}.png", copy)
-    assert [path for path, _ in found(split)["leakage"]] == ["test/bat/one.png", "test/bat/two.png"]
-
-
-def test_mirrored_turned_and_different_images_are_no_copies(root):
-    picture = Image.open(root / "bat" / "0.jpg")
-    for way in Image.Transpose:
-        put_photo(root / "bat" / f"{way.name}.png", picture.transpose(way))
-    photos(root, {"owl": 40}, 200)
-    assert found(root) == {}
-
-
-def test_plain_images_are_compared_by_pixels_only(root):
-    for tone in (10, 10, 11):
-        put_photo(root / "bat" / f"{len(list((root / 'bat').iterdir()))}.png", Image.new("L", (64, 64), tone))
-    checked = check(root)
-    assert [(p.kind, p.path, p.other) for p in checked.problems] == [("duplicate", "bat/4.png", "bat/3.png")]
-    assert checked.notes == ("3 images of one even tone were compared by pixels only",)
 
 
 def test_classes_that_are_empty_single_or_small(split):
@@ -336,61 +270,3 @@ def test_mnist5k_is_checked_by_its_pixels() -> None:
     assert (dict(checked.formats), dict(checked.modes)) == ({}, {"L": 5000})
     # Digits of one kind resemble each other; hardly two are near.
     assert len(checked.problems) < 5
-
-
-class TestParquet:
-    @pytest.fixture(autouse=True)
-    def pyarrow(self):
-        self.pyarrow = pytest.importorskip("pyarrow")
-        self.parquet = pytest.importorskip("pyarrow.parquet")
-
-    def write(self, path: Path, images: list[bytes | None], labels: list[object]) -> Path:
-        column = self.pyarrow.array([None if image is None else {"bytes": image, "path": ""} for image in images])
-        self.parquet.write_table(self.pyarrow.table({"image": column, "label": labels}), path)
-        return path
-
-    def test_a_file(self, tmp_path):
-        images = [encoded(photo(index)) for index in range(70)]
-        images[3], images[68] = images[2], images[68][:2000]
-        file = self.write(tmp_path / "all.parquet", [*images, None], ["owl", "bat"] * 35 + ["owl"])
-        before = tree_hash(tmp_path)
-        assert found(file) == {
-            "undecodable": [("train/70", "cannot be read (the row has no encoded image)")],
-            "truncated": [("train/68", "the file ends before the image does")],
-            "contradiction": [("train/03", 'the same file as "train/02" of the class "owl"')],
-        }
-        assert tree_hash(tmp_path) == before
-        assert check(file).as_json()["classes"] == {"bat": 35, "owl": 34}
-
-    def test_parts(self, tmp_path):
-        train, test = ([encoded(photo(first + index)) for index in range(4)] for first in (0, 10))
-        test[2] = encoded(Image.open(io.BytesIO(train[1])).resize((100, 75)), "PNG")
-        self.write(tmp_path / "train.parquet", train, [0, 1, 0, 1])
-        self.write(tmp_path / "test.parquet", test, [0, 1, 1, 0])
-        checked = check(tmp_path)
-        assert [(p.kind, p.path, p.other) for p in checked.problems] == [("leakage", "test/2", "train/1")]
-        assert dict(checked.parts) == {"train": 4, "test": 4}
-
-    def test_parts_with_other_classes(self, tmp_path):
-        self.write(tmp_path / "train.parquet", [encoded(photo(i)) for i in range(4)], ["a", "b", "a", "b"])
-        self.write(tmp_path / "test.parquet", [encoded(photo(9))], ["c"])
-        kinds = found(tmp_path)
-        assert kinds["layout"] == [(".", "the parts have different classes")]
-        assert [path for path, _ in kinds["empty_class"]] == ["a", "b", "c"]
-
-    def test_a_file_that_is_damaged_within_is_checked_or_refused(self, tmp_path):
-        file = self.write(tmp_path / "all.parquet", [encoded(photo(i)) for i in range(6)], ["a", "b"] * 3)
-        whole, refused = file.read_bytes(), 0
-        for place in range(4, len(whole), len(whole) // 16):
-            file.write_bytes(whole[:place] + b"\xff" * 40 + whole[place + 40 :])
-            try:
-                assert check(file).images == 6
-            except DataError as error:
-                assert "\n" not in str(error)
-                refused += 1
-        assert refused > 0
-
-    def test_a_damaged_file_is_refused(self, tmp_path):
-        (tmp_path / "all.parquet").write_bytes(b"PAR1 no more")
-        with pytest.raises(DataError, match="cannot be read"):
-            check(tmp_path / "all.parquet")

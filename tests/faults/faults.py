@@ -18,7 +18,7 @@ PAPER = ("tests/papers/test_lenet_1998.py", "tests/models/test_lenet.py")
 RUN = ("tests/train/test_run.py",)
 SAVE = ("tests/test_checkpoint.py",)
 FAST = ("tests/train/test_fast_layers.py",)
-CHECK = ("tests/data/test_check.py",)
+CHECK = ("tests/data/test_check.py", "tests/data/test_copies.py")
 NEAR = ("tests/data/test_near.py",)
 
 FAULTS = (

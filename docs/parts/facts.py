@@ -5,9 +5,10 @@ import os
 from unittest.mock import patch
 
 from convatlas import errors
-from convatlas.data import decode, listing
+from convatlas.data import decode, listing, near, problems
 from convatlas.data.pinned import IDX_SETS
 from convatlas.data.source import NAMED_SETS, search_places
+from convatlas.report import check_page
 from parts.markdown import summary_of, table
 
 
@@ -45,3 +46,26 @@ def data_limits() -> str:
         f"- Without a test folder, {100 * listing.TEST_SHARE:.0f} % of each class are held out for testing.\n\n"
         + text[text.index("| stored") : text.index("\n\nColour")]
     )
+
+
+def check_kinds() -> str:
+    """What `convatlas check` finds."""
+    limits = {
+        "size": f"a side under {problems.MIN_SIDE} pixels, unless half of the images are so small, "
+        f"or more than {problems.MAX_ASPECT} times as long as wide",
+        "imbalance": f"fewer than 1 image for {problems.MAX_RATIO} of the largest class",
+    }
+    rows = [
+        (f"`{kind}`", f"{text} ({limits[kind]})" if kind in limits else text) for kind, text in problems.KINDS.items()
+    ]
+    return table("kind|meaning", rows)
+
+
+def check_shown() -> str:
+    """Of how many problems a kind the page has pictures."""
+    return str(check_page.SHOWN)
+
+
+def check_bits() -> str:
+    """In how many bits near images' hashes may differ."""
+    return str(near.MAX_BITS)

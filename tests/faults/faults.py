@@ -18,6 +18,8 @@ PAPER = ("tests/papers/test_lenet_1998.py", "tests/models/test_lenet.py")
 RUN = ("tests/train/test_run.py",)
 SAVE = ("tests/test_checkpoint.py",)
 FAST = ("tests/train/test_fast_layers.py",)
+CHECK = ("tests/data/test_check.py", "tests/data/test_copies.py")
+NEAR = ("tests/data/test_near.py",)
 
 FAULTS = (
     Fault("full C3", "models/lenet.py", 'int(mark == "X")', "1", PAPER),
@@ -90,4 +92,12 @@ FAULTS = (
     Fault("residual not scaled", "models/inception_resnet.py", "self.scale * self.linear1x1", "self.linear1x1", ("tests/papers/test_inception_v4_2016.py",)),
     Fault("gate added", "models/senet.py", "x * scale", "x + scale", ("tests/papers/test_senet_2017.py",)),
     Fault("maps of option A not reordered", "weights/cifar.py", "_reordered(name, tensor, order) for", "tensor for", ("tests/peers/test_equal_logits.py",)),
+    Fault("files in the order of their threads", "data/examine.py", "yield from under_way.popleft().result()\n        while", "yield from under_way.pop().result()\n        while", CHECK),
+    Fault("leakage told of the training image only", "data/copies.py", "if image.part != first.part:", "if False:", CHECK),
+    Fault("two labels of one picture not seen", "data/copies.py", "if torn is not None:\n            yield", "if False:\n            yield", CHECK),
+    Fault("copies of a near copy forgotten", "data/copies.py", "across[stands[index]]", "across[index]", CHECK),
+    Fault("endings compared with their case", "data/records.py", "path.suffix.lower()", "path.suffix", CHECK),
+    Fault("a band of the hash forgotten", "data/near.py", "MAX_BITS + 1)]", "MAX_BITS + 1)][:-1]", NEAR),
+    Fault("near by the hash alone", "data/near.py", "_correlation(copies[first], copies[second]) >= wanted", "wanted > 0", CHECK),
+    Fault("digits taken for near", "data/near.py", "MIN_CORRELATION_EVEN = 0.995", "MIN_CORRELATION_EVEN = 0.9", CHECK),
 )  # fmt: skip

@@ -7,7 +7,7 @@ import shutil
 import sys
 import textwrap
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from rich.console import Console
@@ -146,6 +146,23 @@ def training_progress() -> Iterator[TrainingProgress]:
     columns = BarColumn(bar_width=12), TextColumn("{task.fields[text]}"), TimeRemainingColumn(compact=True)
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress:
         yield TrainingProgress(progress)
+
+
+@contextmanager
+def counting_progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """As `training_progress`, for a loop that tells how many are done and of how many.
+
+    Args:
+        what: is counted, as in "images".
+    """
+    columns = BarColumn(bar_width=40), TextColumn("{task.fields[text]}"), TimeRemainingColumn(compact=True)
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress:
+        task = progress.add_task("", total=None, text="")
+
+        def on_progress(done: int, count: int) -> None:
+            progress.update(task, completed=done, total=count, text=f"{done:,} of {count:,} {what}")
+
+        yield on_progress
 
 
 def print_trained(result: RunResult) -> None:

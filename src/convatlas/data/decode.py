@@ -19,7 +19,7 @@ import threading
 import warnings
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +58,22 @@ class DecodeError(DataError):
         self.reason = reason
 
 
+class Stored(NamedTuple):
+    """How a file holds its image.
+
+    Attributes:
+        format: one of `FORMATS`.
+        mode: Pillow's name, such as "RGB", "P" or "I;16"; colour with 16 bits a channel is "RGB;16" or "RGBA;16".
+        transparent: whether anything may show through: an alpha channel or a transparent colour.
+        orientation: by EXIF, 1 (upright) to 8.
+    """
+
+    format: str
+    mode: str
+    transparent: bool
+    orientation: int
+
+
 def printable(name: str) -> str:
     """A file's name with line breaks, control characters and undecodable bytes replaced, fit for a one-line message."""
     return "".join(letter if letter.isprintable() else "?" for letter in name)
@@ -89,18 +105,27 @@ def decode(stream: BinaryIO, name: str, *, shorter: int | None = None) -> Image.
         shorter: a length that the shorter side has to keep; a larger JPEG may then be decoded at a half, a quarter or
             an eighth of its size, which its format makes quick.
     """
+    return decode_stored(stream, name, shorter=shorter)[0]
+
+
+def decode_stored(stream: BinaryIO, name: str, *, shorter: int | None = None) -> tuple[Image.Image, Stored]:
+    """As `decode`, and how the file holds the image."""
     with _pillow_is_quiet:
         try:
             with Image.open(stream, formats=FORMATS) as image:
                 pixels = image.width * image.height
                 if pixels > PIXEL_LIMIT:
                     raise DecodeError(name, f"{pixels:,} pixels, at most {PIXEL_LIMIT:,} are allowed")
+                mode = _stored_mode(image)
                 if shorter is not None:
                     _shrink(image, shorter)
-                upright = _upright_8_bits(image)
+                plain = _upright_8_bits(image)
+                # A JPEG with a second picture behind it, as some cameras write, is a JPEG to everyone else.
+                kind = "JPEG" if image.format == "MPO" else str(image.format)
+                stored = Stored(kind, mode, image.has_transparency_data, _orientation(image))
                 # Nothing that would turn it a second time.
-                upright.info = {}
-                return upright
+                plain.info = {}
+                return plain, stored
         except (DecodeError, MemoryError):
             raise
         except Exception as error:  # Pillow's decoders raise almost any kind on a damaged file
@@ -178,9 +203,16 @@ def _upright_8_bits(image: Image.Image) -> Image.Image:
     return plain
 
 
+def _stored_mode(image: Image.Image) -> str:
+    # Pillow has no mode for deep colour: only the raw mode, which is known until the pixels are loaded, tells it.
+    deep = image.mode in ("RGB", "RGBA") and any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
+    return f"{image.mode};16" if deep else image.mode
+
+
 def _orientation(image: Image.Image) -> int:
     try:
-        return int(image.getexif().get(_ORIENTATION, 1))
+        value = int(image.getexif().get(_ORIENTATION, 1))
+        return value if value in _UPRIGHT else 1
     except Exception:  # damaged metadata says nothing about the pixels
         return 1
 

@@ -52,9 +52,7 @@ def load_folder(
         StorageError: a folder cannot be listed.
         OutOfMemoryError: the pixels would take more than half of the available memory.
     """
-    if not root.is_dir():
-        wrong = "is a file, not a folder" if root.exists() else "does not exist"
-        raise DataError(f'"{printable(name)}" {wrong}', do="give a folder that has a folder of images for each class")
+    require_folder(root, name)
     return load_listing(
         list_folder(root),
         preprocess,
@@ -74,8 +72,8 @@ def list_folder(root: Path) -> Listing:
         StorageError: a folder cannot be listed.
     """
     tree, ignored = look_through(root)
-    parts, notes = _parts(tree)
-    classes, files = _list_files(parts, root)
+    parts, notes = find_parts(tree)
+    classes, files = list_files(parts, root)
     listing = Listing(
         classes=classes,
         names=tuple(file.name for file in files),
@@ -92,7 +90,23 @@ def list_folder(root: Path) -> Listing:
     return listing
 
 
-def _parts(tree: Folder) -> tuple[dict[str, Folder], list[str]]:
+def require_folder(root: Path, name: str) -> None:
+    """Refuse what is no folder.
+
+    Raises:
+        DataError: with `name` for the folder.
+    """
+    if not root.is_dir():
+        wrong = "is a file, not a folder" if root.exists() else "does not exist"
+        raise DataError(f'"{printable(name)}" {wrong}', do="give a folder that has a folder of images for each class")
+
+
+def find_parts(tree: Folder) -> tuple[dict[str, Folder], list[str]]:
+    """The folders of the parts of a split, or the whole folder as "train"; and what was left out.
+
+    Raises:
+        DataError: the folder has another layout.
+    """
     _require_no_loose_images(tree)
     split = [folder for folder in tree.folders if folder.path.name.lower() in PARTS]
     others = [folder for folder in tree.folders if folder not in split]
@@ -132,7 +146,12 @@ def _require_no_loose_images(folder: Folder) -> None:
         )
 
 
-def _list_files(parts: dict[str, Folder], root: Path) -> tuple[tuple[str, ...], list[_File]]:
+def list_files(parts: dict[str, Folder], root: Path) -> tuple[tuple[str, ...], list[_File]]:
+    """The classes, and the image files of all parts.
+
+    Raises:
+        DataError: a part has no class folder or other ones than "train", or a class has no image.
+    """
     for folder in parts.values():
         if not folder.folders:
             raise DataError(f'"{_shown(folder)}" has no class folder', do=_LAYOUT)

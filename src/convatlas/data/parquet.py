@@ -1,6 +1,8 @@
 """A Parquet file of encoded images and labels, or a folder of train.parquet and test.parquet."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +16,7 @@ from convatlas.errors import DataError, UsageError
 
 SUFFIX = ".parquet"
 _PARTS = ("train", "test")
+_ROWS = 64
 _LAYOUT = "give it a column `image` of encoded images and a column `label`"
 
 
@@ -28,6 +31,11 @@ class _Table:
 def is_parquet(path: Path) -> bool:
     """Whether a path is a Parquet file, or a folder of train.parquet and test.parquet."""
     return (path.is_file() and path.suffix == SUFFIX) or all((path / f"{part}{SUFFIX}").is_file() for part in _PARTS)
+
+
+def part_files(path: Path) -> dict[str, Path]:
+    """The file of each part; a single file is "train"."""
+    return {part: path / f"{part}{SUFFIX}" for part in _PARTS} if path.is_dir() else {"train": path}
 
 
 def load_parquet(
@@ -73,7 +81,7 @@ def list_parquet(path: Path) -> Listing:
         UsageError: pyarrow is not installed.
         DataError: a file is damaged or has other columns, or the parts have different classes.
     """
-    files = {part: path / f"{part}{SUFFIX}" for part in _PARTS} if path.is_dir() else {"train": path}
+    files = part_files(path)
     tables = {part: _read(file, part) for part, file in files.items()}
     classes = tables["train"].classes
     for part, table in tables.items():
@@ -112,19 +120,60 @@ def parquet_columns(file: Path, *, rows: bool = True) -> dict[str, list[str]]:
 
 
 def _read(file: Path, part: str) -> _Table:
-    pyarrow, parquet = _pyarrow()
-    try:
-        table = parquet.read_table(file, columns=["image", "label"])
-        images, labels = table.column("image").to_pylist(), table.column("label").to_pylist()
-    except pyarrow.ArrowException as error:
-        raise DataError(f'"{printable(str(file))}" cannot be read ({_reason(error)})', do=_LAYOUT) from error
-    found = [image.get("bytes") if isinstance(image, dict) else image for image in images]
-    encoded = [image for image in found if isinstance(image, bytes)]
-    if not encoded or len(encoded) < len(found):
+    labels, classes = read_labels(file)
+    encoded = [image for image in iterate_images(file) if image is not None]
+    if not encoded or len(encoded) < len(labels):
         raise DataError(f'"{printable(str(file))}" has rows without an encoded image', do=_LAYOUT)
+    return _Table(encoded, labels, row_names(part, len(encoded)), classes)
+
+
+def row_names(part: str, count: int) -> list[str]:
+    """What the rows of a part's file are called."""
+    width = len(str(count - 1))
+    return [f"{part}/{index:0{width}d}" for index in range(count)]
+
+
+def read_labels(file: Path) -> tuple[list[int], tuple[str, ...]]:
+    """A file's labels as numbers, and the names of the classes that they count.
+
+    Raises:
+        UsageError: pyarrow is not installed.
+        DataError: the file is damaged or has no such labels.
+    """
+    _, parquet = _pyarrow()
+    with _arrow_errors(file):
+        table = parquet.read_table(file, columns=["label"])
+        labels = table.column("label").to_pylist()
+    if not labels:
+        raise DataError(f'"{printable(str(file))}" has no rows', do=_LAYOUT)
     classes, numbers = _labelled(labels, _told_classes(table.schema.metadata or {}), file)
-    width = len(str(len(encoded) - 1))
-    return _Table(encoded, numbers, [f"{part}/{index:0{width}d}" for index in range(len(encoded))], classes)
+    return numbers, classes
+
+
+def iterate_images(file: Path) -> Iterator[bytes | None]:
+    """A file's encoded images, a few at a time in memory; None for a row without one.
+
+    Raises:
+        UsageError: pyarrow is not installed.
+        DataError: the file is damaged or has no column of images.
+    """
+    _, parquet = _pyarrow()
+    with _arrow_errors(file), parquet.ParquetFile(file) as opened:
+        if "image" not in opened.schema_arrow.names:
+            raise DataError(f'"{printable(str(file))}" has no column "image"', do=_LAYOUT)
+        for batch in opened.iter_batches(_ROWS, columns=["image"]):
+            for value in batch.column(0).to_pylist():
+                image = value.get("bytes") if isinstance(value, dict) else value
+                yield image if isinstance(image, bytes) else None
+
+
+@contextmanager
+def _arrow_errors(file: Path) -> Iterator[None]:
+    pyarrow, _ = _pyarrow()
+    try:
+        yield
+    except (pyarrow.ArrowException, OSError) as error:
+        raise DataError(f'"{printable(str(file))}" cannot be read ({_reason(error)})', do=_LAYOUT) from error
 
 
 def _labelled(labels: list[Any], told: tuple[str, ...], file: Path) -> tuple[tuple[str, ...], list[int]]:

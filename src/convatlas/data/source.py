@@ -70,16 +70,27 @@ def load_data(
         return _load_mnist5k(preprocess, workers)
     if isinstance(data, str) and data in IDX_SETS:
         return _load_idx(IDX_SETS[data], preprocess, offline=offline, workers=workers)
+    path = path_of(data)
+    load = load_table if is_table(path) else load_parquet if is_parquet(path) else load_folder
+    return load(path, preprocess, name=name, seed=seed, workers=workers, on_corrupt=on_corrupt, lazy=lazy)
+
+
+def path_of(data: str | Path) -> Path:
+    """The file or folder that a DATA argument means, unless it is one of the sets of pixels.
+
+    Raises:
+        UsageError: neither a named set nor a path.
+        DataError: cifar10 is not on this computer.
+    """
     path = _cifar10() if data == CIFAR10 else Path(data)
     with suppress(RuntimeError):  # of a user who is not known here: then "~name" is a name
         path = path.expanduser()
     if isinstance(data, str) and (not data or not (path.exists() or {"/", os.sep} & set(data))):
         raise UsageError(
-            f'unknown data set "{printable(name)}": {nearest(name, NAMED_SETS)}',
+            f'unknown data set "{printable(data)}": {nearest(data, NAMED_SETS)}',
             do="give one of these names, or the path of a folder that has a folder of images for each class",
         )
-    load = load_table if is_table(path) else load_parquet if is_parquet(path) else load_folder
-    return load(path, preprocess, name=name, seed=seed, workers=workers, on_corrupt=on_corrupt, lazy=lazy)
+    return path
 
 
 def _cifar10() -> Path:

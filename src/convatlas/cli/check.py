@@ -20,7 +20,9 @@ def check_command(
     offline: Offline = False,
     json: Json = False,
 ) -> None:
-    """Look through a data set before training: what cannot be decoded, what is there twice, what leaks into the test.
+    """Find what is broken, double or leaking in a data set.
+
+    One pass over all images: what cannot be decoded, what is there twice, what of the test is in the training images.
 
     Every image is decoded, on all cores; nothing is written to the data. Problems are results: the exit code is 0.
 

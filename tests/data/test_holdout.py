@@ -83,9 +83,11 @@ def oracle(written: dict[str, int]) -> dict[str, dict[str, list[str]]] | None:
     for name in written:
         split = name.startswith(("train/", "test/", "val/"))
         part, kind, rest = name.split("/", 2) if split else ("", *name.split("/", 1))
+        # A part's folder is there, and a class folder without images if it is no part, even if all in it is hidden.
+        classes = parts.setdefault(part, {})
         if kind == ".git":
             continue
-        images = parts.setdefault(part, {}).setdefault(kind, [])
+        images = classes.setdefault(kind, [])
         if not rest.startswith(".") and rest.lower().endswith((".png", ".jpg")):
             images.append(name)
     if set(parts) != {""} and ("" in parts or "train" not in parts):

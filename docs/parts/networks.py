@@ -1,11 +1,11 @@
 """A page a network, and the list of them."""
 
 from functools import cache
-from typing import Any
 
 import convatlas.atlas
 from convatlas.analysis.summary import Row, Summary
 from convatlas.analysis.units import short
+from convatlas.analysis.verdict import Value, verdict
 from convatlas.atlas import venue_and_year
 from convatlas.costs import cost
 from convatlas.models import get_variant, list_models
@@ -17,7 +17,12 @@ from parts.terms import term_link, terms_of
 
 _BORROWED = "lenet5_modern"
 _COUNTS = {"params": "parameters", "connections": "connections"}
-_YES, _NO = '<span class="yes">✓</span>', '<span class="no">✗</span>'
+_MARKS = {
+    "same": '<span class="yes">✓</span>',
+    "rounded": '<span class="yes">✓</span> rounded',
+    "truncated": '<span class="yes">✓</span> truncated',
+    "differs": '<span class="no">✗</span>',
+}
 
 
 # The pages are built more than once, and what stands on them does not change.
@@ -93,20 +98,11 @@ def _number(value: int | tuple[int, ...]) -> str:
     return f"{value:,}" if isinstance(value, int) else "×".join(map(str, value))
 
 
-def _agrees(printed: Any, ours: Any) -> bool:
-    """Whether a number is what the paper prints; of millions it prints the first digits only."""
-    if not isinstance(printed, int) or printed < 100_000 or printed % 10_000:
-        return printed in (None, ours)
-    rounded_to = next(unit for unit in (10**7, 10**6, 10**5, 10**4) if printed % unit == 0)
-    return bool(abs(ours - printed) <= rounded_to / 2)
-
-
-def _verdict(theirs: tuple[Any, ...], ours: tuple[Any, ...]) -> tuple[str, str]:
-    printed = [number for number in theirs if number is not None]
-    if not printed:
+def _verdict(theirs: tuple[Value, ...], ours: tuple[Value, ...]) -> tuple[str, str]:
+    found = verdict(zip(ours, theirs, strict=True)) if theirs else ""
+    if not found:
         return "–", "–"
-    same = all(_agrees(number, here) for number, here in zip(theirs, ours, strict=True))
-    return " · ".join(map(_number, printed)), _YES if same else _NO
+    return " · ".join(_number(number) for number in theirs if number is not None), _MARKS[found]
 
 
 def _paper_table(summary: Summary, published: Published | None) -> str:
@@ -149,7 +145,8 @@ def _cost_table(summary: Summary, published: Published | None) -> str:
     if all(row.receptive_field is None for row in summary.rows):
         headings, sees, rows = "row|layers|MACs:", "", [row[:3] for row in rows]
     total = f"{summary.macs:,} MACs in all"
-    total += f"; the paper prints {published.macs:,}" if published and published.macs is not None else ""
+    if published and published.macs is not None:
+        total += f"; the paper prints {published.macs:,} ({verdict([(summary.macs, published.macs)])})"
     what = f"Multiply-adds (MACs) of convolutions and linear layers for one image{sees}."
     return f"{what}\n\n{table(headings, rows)}\n{total}."
 

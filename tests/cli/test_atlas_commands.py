@@ -9,7 +9,6 @@ import pytest
 import typer.main
 
 from convatlas.analysis.units import short, size
-from convatlas.cli.atlas import _verdict
 from convatlas.cli.main import app
 from convatlas.costs import cost, kept_costs, measured_cost
 from convatlas.models import VARIANTS, list_models
@@ -238,26 +237,3 @@ def test_a_rounded_total_of_the_paper_is_called_rounded(capsys):
     assert next(line.split() for line in lines if line.startswith("parameters")) == [
         "parameters", "269,722", "270,000", "rounded"
     ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("ours", "theirs", "verdict"),
-    [
-        (60_000, 60_000, "same"),
-        (28_088_024, 28_100_000, "rounded"),
-        (28_200_000, 28_100_000, "differs"),
-        (28_049_000, 28_100_000, "differs"),
-        ((6, 28, 28), (6, 28, 28), "same"),
-        ((6, 28, 28), (6, 28, 27), "differs"),
-        (5, None, ""),
-        (0, 0, "same"),
-        (1, 0, "differs"),
-    ],
-)
-def test_verdicts(ours, theirs, verdict):
-    assert _verdict([(ours, theirs)]) == verdict
-
-
-def test_a_row_is_only_as_good_as_its_worst_number():
-    assert _verdict([(1, 1), (269_722, 270_000)]) == "rounded"
-    assert _verdict([(1, 2), (269_722, 270_000)]) == "differs"

@@ -7,6 +7,7 @@ from typing import Any
 from convatlas.analysis.memory import Memory
 from convatlas.analysis.summary import Row, Summary
 from convatlas.analysis.units import size
+from convatlas.analysis.verdict import Value, verdict
 from convatlas.atlas import venue_and_year
 from convatlas.cli.named import Named
 from convatlas.cli.output import percent_of
@@ -17,7 +18,6 @@ from convatlas.models.variant import Published, PublishedRow
 
 _COMPARED = {"output": "output", "params": "parameters", "connections": "connections", "macs": "MACs"}
 _BIGGEST = 5
-_Value = int | tuple[int, ...] | None
 
 
 def listed(name: str) -> dict[str, Any]:
@@ -138,7 +138,7 @@ def _published(summary: Summary, published: Published) -> list[str | Table]:
         table = [_beside(*row, columns) for row in rows]
         parts.append(Table(("row", *headings, "verdict"), table, left=("verdict",)))
     totals = [
-        (text, _number(ours), _number(theirs), _verdict([(ours, theirs)]))
+        (text, _number(ours), _number(theirs), verdict([(ours, theirs)]))
         for key, text in _COMPARED.items()
         if (theirs := getattr(published, key, None)) is not None and (ours := getattr(summary, key)) is not None
     ]
@@ -150,25 +150,10 @@ def _published(summary: Summary, published: Published) -> list[str | Table]:
 
 def _beside(name: str, ours: Row, theirs: PublishedRow, columns: list[str]) -> tuple[str, ...]:
     values = [(getattr(ours, key, None), getattr(theirs, key, None)) for key in columns]
-    return name, *(_number(value) for pair in values for value in pair), _verdict(values)
+    return name, *(_number(value) for pair in values for value in pair), verdict(values)
 
 
-def _verdict(values: list[tuple[_Value, _Value]]) -> str:
-    """Whether what the paper prints is ours, or ours rounded to the digits that it prints."""
-    printed = [(ours, theirs) for ours, theirs in values if theirs is not None]
-    if all(ours == theirs for ours, theirs in printed):
-        return "same" if printed else ""
-    return "rounded" if all(_rounded(ours, theirs) for ours, theirs in printed) else "differs"
-
-
-def _rounded(ours: _Value, theirs: _Value) -> bool:
-    if not isinstance(ours, int) or not isinstance(theirs, int) or theirs == 0:
-        return ours == theirs
-    zeros = len(str(theirs)) - len(str(theirs).rstrip("0"))
-    return round(ours, -zeros) == theirs
-
-
-def _number(value: _Value) -> str:
+def _number(value: Value) -> str:
     if value is None:
         return ""
     return f"{value:,}" if isinstance(value, int) else "x".join(map(str, value))

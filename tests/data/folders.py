@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convatlas.data.folder import load_folder
 from convatlas.data.images import Data, Images
 from convatlas.data.preprocess import Preprocess
+from convatlas.data.source import load_data
 from convatlas.errors import DataError
 
 SMALL = Preprocess(size=(4, 4))
@@ -30,7 +30,7 @@ def several(count: int, *classes: str) -> list[str]:
 
 
 def load(root: Path, **options: object) -> Data:
-    return load_folder(root, SMALL, **{"name": str(root), **options})
+    return load_data(root, SMALL, **options)
 
 
 def message(root: Path, **options: object) -> str:

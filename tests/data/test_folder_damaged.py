@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convatlas.data.folder import load_folder
 from convatlas.data.listing import CorruptImagesError
 from convatlas.data.preprocess import Preprocess
+from convatlas.data.source import load_data
 from convatlas.errors import OutOfMemoryError
 from tests.data.folders import load, message, put, several, tree_hash
 
@@ -68,7 +68,7 @@ def test_more_than_ten_corrupt_files_are_counted(tmp_path):
 def test_too_large_for_the_memory(tmp_path):
     put(tmp_path, *several(2, "a", "b"))
     with pytest.raises(OutOfMemoryError) as caught:
-        load_folder(tmp_path, Preprocess(size=(10**6, 10**6)), name="x")
+        load_data(tmp_path, Preprocess(size=(10**6, 10**6)))
     assert caught.value.exit_code == 6
     assert str(caught.value).startswith("4 images of 1x1000000x1000000 take 3,725.3 GiB, more than half of the ")
     assert caught.value.do == "choose a smaller preprocess.size, or use fewer images"

@@ -59,14 +59,12 @@ def test_result_depends_on_nothing_but_the_files(tmp_path):
     for root in ("one", "two"):
         (tmp_path / root / "a" / "bad.png").write_text("no image")
     found = [
-        load(tmp_path / root, name="x", workers=workers, on_corrupt="skip")
-        for root in ("one", "two")
-        for workers in (0, 1, 7)
+        load(tmp_path / root, workers=workers, on_corrupt="skip") for root in ("one", "two") for workers in (0, 1, 7)
     ]
     assert len({data.fingerprint for data in found}) == 1
     assert len({(data.train.names, data.test.names, data.notes) for data in found}) == 1
     put(tmp_path / "one", "a/0.png", same=123)
-    assert load(tmp_path / "one", name="x", on_corrupt="skip").fingerprint != found[0].fingerprint
+    assert load(tmp_path / "one", on_corrupt="skip").fingerprint != found[0].fingerprint
 
 
 files = st.tuples(

@@ -16,6 +16,7 @@ from convatlas.data.decode import DecodeError
 from convatlas.data.images import Images
 from convatlas.data.loader import Loader
 from convatlas.data.originals import LazyImages, Originals
+from convatlas.data.parts import random_parts
 from convatlas.data.preprocess import Preprocess
 from convatlas.data.source import load_data
 
@@ -138,7 +139,7 @@ def test_real_photos_as_torchvision_crops_them():
     files = sorted((Path(os.environ["CONVATLAS_DATA"]) / "imagenet-samples").glob("*.JPEG"))[:6]
     preprocess = Preprocess(channels=3, size=(224, 224), fit="crop")
     images = lazy(files=[file.read_bytes() for file in files], preprocess=preprocess)
-    found = images.cropped(torch.arange(6), torch.arange(6), AreaCrop(), 0, seed=0, epoch=0)
+    found = random_parts(images, torch.arange(6), torch.arange(6), AreaCrop(), preprocess, seed=0, epoch=0)
     from convatlas.data.crop import crop_draws
 
     draws = crop_draws(torch.arange(6), seed=0, epoch=0)

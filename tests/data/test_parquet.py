@@ -12,7 +12,6 @@ import pytest
 import torch
 from PIL import Image
 
-from convatlas.data.parquet import load_parquet
 from convatlas.data.preprocess import Preprocess
 from convatlas.data.source import load_data
 from convatlas.errors import ConvAtlasError, DataError, UsageError
@@ -112,7 +111,7 @@ def test_a_missing_pyarrow_is_named(tmp_path, monkeypatch):
     file = written(tmp_path / "x.parquet", records([1, 2]), [0, 1])
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     with pytest.raises(UsageError, match=r"pip install 'convatlas\[data\]'"):
-        load_parquet(file, PREPROCESS, name="x")
+        load_data(file, PREPROCESS)
 
 
 def test_cifar10_that_is_not_there_says_where_to_put_it(tmp_path, monkeypatch):

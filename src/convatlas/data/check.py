@@ -9,7 +9,7 @@ from typing import Any
 from convatlas.data.copies import find_copies
 from convatlas.data.examine import Examined, examine_all
 from convatlas.data.problems import Problem, class_problems, image_problems
-from convatlas.data.records import Listing, list_records
+from convatlas.data.records import Records, list_records
 from convatlas.data.tree import counted
 
 
@@ -27,7 +27,7 @@ class Check:
         notes: what was ignored, and what could not be said.
     """
 
-    listing: Listing
+    listing: Records
     classes: dict[str, Counter[str]]
     parts: Counter[str]
     formats: Counter[str]
@@ -88,7 +88,7 @@ def check(
 
 
 def check_listing(
-    listing: Listing, *, workers: int | None = None, on_progress: Callable[[int, int], None] = lambda done, count: None
+    listing: Records, *, workers: int | None = None, on_progress: Callable[[int, int], None] = lambda done, count: None
 ) -> Check:
     """As `check`, of images that are listed already."""
     images: list[Examined] = []

@@ -130,7 +130,11 @@ def cut(
     """
     top, left, h, w = crop.box(pixels.shape[1], pixels.shape[2], size, draws)
     part = pixels[:, top : top + h, left : left + w]
-    return F.interpolate(part.unsqueeze(0), size, mode=interpolation, antialias=True)[0]
+    if pixels.device.type == "cpu":
+        return F.interpolate(part.unsqueeze(0), size, mode=interpolation, antialias=True)[0]
+    # Elsewhere PyTorch scales floating-point numbers only.
+    scaled = F.interpolate(part.unsqueeze(0).float(), size, mode=interpolation, antialias=True)[0]
+    return scaled.round().clamp(0, 255).to(torch.uint8)
 
 
 def shifted(pixels: Tensor, crop: PaddedCrop, draws: list[list[float]], fill: int) -> Tensor:

@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from convatlas.data.decode import printable
-from convatlas.data.images import Data
-from convatlas.data.listing import Listing, OnCorrupt, load_listing, quoted, require_images
-from convatlas.data.preprocess import Preprocess
+from convatlas.data.listing import Listing, quoted, require_images
 from convatlas.data.table import PARTS
 from convatlas.data.tree import Folder, counted, look_through
 from convatlas.errors import DataError
@@ -23,57 +21,30 @@ class _File:
     label: int
 
 
-def load_folder(
-    root: Path,
-    preprocess: Preprocess,
-    *,
-    name: str,
-    seed: int = 0,
-    workers: int = 2,
-    on_corrupt: OnCorrupt = "error",
-    lazy: bool = False,
-) -> Data:
-    """Read a folder of class folders into memory; nothing is written to it.
-
-    Every image is decoded before this returns. Without a test folder 20 % of each class are held out, see `hold_out`.
+def list_folder(root: Path, name: str) -> Listing:
+    """What lies in a folder of class folders; nothing is written to it.
 
     Args:
         root: the folder. Class folders may have sub-folders.
-        preprocess: what each image is brought to.
-        name: what messages and the result call the data set.
-        seed: of the split.
-        workers: threads that decode; the result does not depend on their number.
-        on_corrupt: "skip" leaves out the images that cannot be decoded, and a note says which.
-        lazy: decode when a batch needs an image, instead of keeping what each is brought to.
+        name: what messages call it.
 
     Raises:
-        CorruptImagesError: images that cannot be decoded, unless they are to be skipped.
         DataError: the folder has not this layout, a class has no image, or the parts have different classes.
         StorageError: a folder cannot be listed.
-        OutOfMemoryError: the pixels would take more than half of the available memory.
     """
     require_folder(root, name)
-    return load_listing(
-        list_folder(root),
-        preprocess,
-        name=name,
-        seed=seed,
-        workers=workers,
-        on_corrupt=on_corrupt,
-        lazy=lazy,
-    )
-
-
-def list_folder(root: Path) -> Listing:
-    """What lies in a folder of class folders.
-
-    Raises:
-        DataError: the folder has not this layout, a class has no image, or the parts have different classes.
-        StorageError: a folder cannot be listed.
-    """
     tree, ignored = look_through(root)
     parts, notes = find_parts(tree)
-    classes, files = list_files(parts, root)
+    return list_parts(parts, root, (*ignored.notes(), *notes))
+
+
+def list_parts(parts: dict[str, Folder], root: Path, notes: tuple[str, ...] = ()) -> Listing:
+    """What lies in the folders of the parts of a split, see `find_parts`.
+
+    Raises:
+        DataError: a class has no image, there is only one, or the parts have different ones.
+    """
+    classes, files = _list_files(parts, root)
     listing = Listing(
         classes=classes,
         names=tuple(file.name for file in files),
@@ -82,7 +53,7 @@ def list_folder(root: Path) -> Listing:
         read=lambda index: files[index].path.read_bytes(),
         container="folder",
         complete=True,
-        notes=(*ignored.notes(), *notes),
+        notes=notes,
     )
     require_images(listing, range(len(files)))
     if len(classes) == 1:
@@ -146,12 +117,7 @@ def _require_no_loose_images(folder: Folder) -> None:
         )
 
 
-def list_files(parts: dict[str, Folder], root: Path) -> tuple[tuple[str, ...], list[_File]]:
-    """The classes, and the image files of all parts.
-
-    Raises:
-        DataError: a part has no class folder or other ones than "train", or a class has no image.
-    """
+def _list_files(parts: dict[str, Folder], root: Path) -> tuple[tuple[str, ...], list[_File]]:
     for folder in parts.values():
         if not folder.folders:
             raise DataError(f'"{_shown(folder)}" has no class folder', do=_LAYOUT)

@@ -9,7 +9,6 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from convatlas.data.crop import AnyCrop, PaddedCrop, crop_draws, cut, shifted
 from convatlas.data.originals import LazyImages
 from convatlas.data.preprocess import Background
 
@@ -39,24 +38,9 @@ class Images:
         """The pixels of the images at `items` (int64), uint8 (n, C, h, w)."""
         return self.pixels.index_select(0, items)
 
-    def cropped(self, items: Tensor, places: Tensor, crop: AnyCrop, fill: int, *, seed: int, epoch: int) -> Tensor:
-        """Random parts of the images at `items` (int64), uint8 (n, C, h, w), cut out of the stored form.
-
-        Args:
-            items: positions in the set.
-            places: what the draws are made from: in the order of a pass, so an image that comes twice has two parts.
-            crop: which parts.
-            fill: pixel value of a padding.
-            seed: the run's.
-            epoch: from 0.
-        """
-        draws = crop_draws(places, seed=seed, epoch=epoch)
-        pixels = self.stored(items)
-        if isinstance(crop, PaddedCrop):
-            return shifted(pixels, crop, draws, fill)
-        size = (pixels.shape[2], pixels.shape[3])
-        parts = [cut(one, crop, size, draw, "bilinear") for one, draw in zip(pixels, draws, strict=True)]
-        return torch.stack(parts)
+    def original(self, item: int) -> Tensor:
+        """What random parts of an image are cut out of, uint8 (C, H, W): the stored form, as nothing else is kept."""
+        return self.pixels[item]
 
     def subset(self, indices: Tensor) -> "Images":
         """The images at `indices` (int64), in that order."""

@@ -13,6 +13,7 @@ from convatlas.data.colour import Colour, principal_colours
 from convatlas.data.crop import AnyCrop
 from convatlas.data.images import AnyImages, Images
 from convatlas.data.order import epoch_order
+from convatlas.data.parts import random_parts
 from convatlas.data.preprocess import Preprocess
 from convatlas.data.randaugment import RandAugment
 
@@ -139,7 +140,7 @@ class Loader:
         if crop is None:
             pixels = self.images.stored(where)
         else:
-            pixels = self.images.cropped(where, places, crop, self.preprocess.fill, seed=seed, epoch=epoch)
+            pixels = random_parts(self.images, where, places, crop, self.preprocess, seed=seed, epoch=epoch)
         return self.preprocess.pad(pixels.to(self.device, non_blocking=True))
 
 

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from convatlas.data.crop import AnyCrop, PaddedCrop, crop_draws, cut, shifted
 from convatlas.data.decode import DecodeError, decode, in_mode
 from convatlas.data.preprocess import Preprocess
 
@@ -132,27 +131,9 @@ class LazyImages:
         """Images at the positions `items` for evaluation: uint8 (N, C, h, w)."""
         return torch.stack([self.originals.stored(i) for i in self.indices[items].tolist()])
 
-    def cropped(self, items: Tensor, places: Tensor, crop: AnyCrop, fill: int, *, seed: int, epoch: int) -> Tensor:
-        """Random parts of the images at the positions `items`: uint8 (N, C, h, w), channels last in memory.
-
-        Args:
-            items: positions in the set.
-            places: what the draws are made from: in the order of a pass, so an image that comes twice has two parts.
-            crop: which parts.
-            fill: pixel value of a padding.
-            seed: the run's.
-            epoch: from 0.
-        """
-        draws = crop_draws(places, seed=seed, epoch=epoch)
-        preprocess = self.originals.preprocess
-        if isinstance(crop, PaddedCrop):
-            return shifted(self.stored(items), crop, draws, fill)
-        height, width = preprocess.size
-        batch = torch.empty((len(items), height, width, preprocess.channels), dtype=torch.uint8).permute(0, 3, 1, 2)
-        for place, (index, draw) in enumerate(zip(self.indices[items].tolist(), draws, strict=True)):
-            original = self.originals.decoded(index)
-            batch[place] = cut(original, crop, preprocess.size, draw, preprocess.interpolation)
-        return batch
+    def original(self, item: int) -> Tensor:
+        """What random parts of an image are cut out of, uint8 (C, H, W); see `Originals.decoded`."""
+        return self.originals.decoded(int(self.indices[item]))
 
     @property
     def digest(self) -> bytes:

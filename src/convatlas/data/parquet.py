@@ -9,9 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from convatlas.data.decode import printable
-from convatlas.data.images import Data
-from convatlas.data.listing import Listing, OnCorrupt, load_listing
-from convatlas.data.preprocess import Preprocess
+from convatlas.data.listing import Listing
 from convatlas.errors import DataError, UsageError
 
 SUFFIX = ".parquet"
@@ -38,44 +36,11 @@ def part_files(path: Path) -> dict[str, Path]:
     return {part: path / f"{part}{SUFFIX}" for part in _PARTS} if path.is_dir() else {"train": path}
 
 
-def load_parquet(
-    path: Path,
-    preprocess: Preprocess,
-    *,
-    name: str,
-    seed: int = 0,
-    workers: int = 2,
-    on_corrupt: OnCorrupt = "error",
-    lazy: bool = False,
-) -> Data:
-    """Read images from Parquet into memory, where `is_parquet`.
+def list_parquet(path: Path) -> Listing:
+    """What a Parquet file of images holds, or a folder of train.parquet and test.parquet, where `is_parquet`.
 
     The column `image` has encoded images, as bytes or as records with an entry `bytes`, which is what Hugging Face's
-    data sets have; the column `label` has classes' names, or numbers, whose names the file's metadata may tell. Of a
-    single file 20 % of each class are held out, see `hold_out`.
-
-    Args:
-        path: the file or the folder.
-        preprocess: what each image is brought to.
-        name: what messages and the result call the data set.
-        seed: of the split.
-        workers: threads that decode; the result does not depend on their number.
-        on_corrupt: "skip" leaves out the images that cannot be decoded, and a note says which.
-        lazy: decode when a batch needs an image, instead of keeping what each is brought to.
-
-    Raises:
-        UsageError: pyarrow is not installed.
-        CorruptImagesError: images that cannot be decoded, unless they are to be skipped.
-        DataError: a file is damaged or has other columns, or the parts have different classes.
-        OutOfMemoryError: the pixels would take more than half of the available memory.
-    """
-    return load_listing(
-        list_parquet(path), preprocess, name=name, seed=seed, workers=workers, on_corrupt=on_corrupt, lazy=lazy
-    )
-
-
-def list_parquet(path: Path) -> Listing:
-    """What a Parquet file holds, or a folder of train.parquet and test.parquet.
+    data sets have; the column `label` has classes' names, or numbers, whose names the file's metadata may tell.
 
     Raises:
         UsageError: pyarrow is not installed.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import median_low
 
 from convatlas.data.examine import Examined
-from convatlas.data.records import TRAIN, Listing
+from convatlas.data.records import TRAIN, Records
 
 KINDS = {
     "undecodable": "cannot be decoded: training refuses the image, or leaves it out with --on-corrupt skip",
@@ -123,7 +123,7 @@ def _mode(mode: str, transparent: bool) -> str:
     return f"{mode}, transparent, is laid over white" if known is None else f"{known}; transparent, is laid over white"
 
 
-def class_problems(listing: Listing, classes: Mapping[str, Counter[str]]) -> Iterator[Problem]:
+def class_problems(listing: Records, classes: Mapping[str, Counter[str]]) -> Iterator[Problem]:
     """What is wrong with classes: their folders, and their numbers of images.
 
     Args:

@@ -1,6 +1,6 @@
 """The images of a DATA argument one by one, as they are stored, for whoever looks at files and not at pixels.
 
-A further kind of DATA needs one function that returns a `Listing`.
+A further kind of DATA needs one function that returns a `Records`.
 """
 
 import io
@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from convatlas.data.decode import printable
-from convatlas.data.folder import find_parts, list_folder, require_folder
+from convatlas.data.folder import find_parts, list_parts, require_folder
 from convatlas.data.images import Data
 from convatlas.data.listing import require_images
 from convatlas.data.parquet import is_parquet, iterate_images, part_files, read_labels, row_names
@@ -48,7 +48,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class Records:
     """All images of a data set.
 
     Attributes:
@@ -72,7 +72,7 @@ class Listing:
     refused: str | None = None
 
 
-def list_records(data: str | Path, *, offline: bool = False) -> Listing:
+def list_records(data: str | Path, *, offline: bool = False) -> Records:
     """List the images that a DATA argument means; a layout that `load_data` refuses is listed as far as it goes.
 
     Args:
@@ -92,7 +92,7 @@ def list_records(data: str | Path, *, offline: bool = False) -> Listing:
     return _list_parquet(path, str(data)) if is_parquet(path) else _list_folder(path, str(data))
 
 
-def _list_table(path: Path, name: str) -> Listing:
+def _list_table(path: Path, name: str) -> Records:
     found = list_table(path)
 
     def records() -> Iterator[Record]:
@@ -108,10 +108,10 @@ def _list_table(path: Path, name: str) -> Listing:
         refused = None
     except DataError as error:
         refused = error.what
-    return Listing(name, len(found.names), parts, found.classes, records, refused=refused)
+    return Records(name, len(found.names), parts, found.classes, records, refused=refused)
 
 
-def _list_folder(root: Path, name: str) -> Listing:
+def _list_folder(root: Path, name: str) -> Records:
     require_folder(root, name)
     tree, ignored = look_through(root)
     notes, refused = ignored.notes(), None
@@ -122,7 +122,7 @@ def _list_folder(root: Path, name: str) -> Listing:
         parts, refused = _loose_parts(tree), error.what
     else:
         try:
-            list_folder(root)
+            list_parts(parts, root)
         except DataError as error:
             refused = error.what
     ordered = sorted(parts, key=lambda part: ([TRAIN, "val", "test", part].index(part), part))
@@ -145,7 +145,7 @@ def _list_folder(root: Path, name: str) -> Listing:
         for path, part, label in files:
             yield Record(path.relative_to(root).as_posix(), part, label, path.suffix.lower(), _opener(path))
 
-    return Listing(name, len(files), tuple(ordered), tuple(classes), records, tuple(notes), refused=refused)
+    return Records(name, len(files), tuple(ordered), tuple(classes), records, tuple(notes), refused=refused)
 
 
 def _loose_parts(tree: Folder) -> dict[str, Folder]:
@@ -164,7 +164,7 @@ def _opener(path: Path) -> Callable[[], Stream]:
     return lambda: path.open("rb")
 
 
-def _list_parquet(path: Path, name: str) -> Listing:
+def _list_parquet(path: Path, name: str) -> Records:
     files = part_files(path)
     labels = {part: read_labels(file) for part, file in files.items()}
     classes = dict.fromkeys(label for _, names in labels.values() for label in names)
@@ -176,7 +176,7 @@ def _list_parquet(path: Path, name: str) -> Listing:
             for row, number, image in zip(row_names(part, len(numbers)), numbers, iterate_images(file), strict=True):
                 yield Record(row, part, names[number], "", _from_memory(image))
 
-    return Listing(
+    return Records(
         name,
         sum(len(numbers) for numbers, _ in labels.values()),
         tuple(files),
@@ -195,7 +195,7 @@ def _from_memory(image: bytes | None) -> Callable[[], Stream]:
     return opened
 
 
-def _list_pixels(data: Data) -> Listing:
+def _list_pixels(data: Data) -> Records:
     parts = {TRAIN: data.train, "test": data.test}
 
     def records() -> Iterator[Record]:
@@ -205,7 +205,7 @@ def _list_pixels(data: Data) -> Listing:
                 yield Record(name, part, label, "", _encoder(images.stored(torch.tensor([index]))[0, 0]))
 
     count = sum(map(len, parts.values()))
-    return Listing(data.name, count, tuple(parts), data.classes, records, data.notes, encoded=False)
+    return Records(data.name, count, tuple(parts), data.classes, records, data.notes, encoded=False)
 
 
 def _encoder(pixels: Tensor) -> Callable[[], Stream]:

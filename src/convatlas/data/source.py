@@ -13,16 +13,16 @@ from torch import Tensor
 
 from convatlas.data.decode import printable
 from convatlas.data.download import download
-from convatlas.data.folder import load_folder
+from convatlas.data.folder import list_folder
 from convatlas.data.idx import read_idx
 from convatlas.data.images import Data, Images, make_data
-from convatlas.data.listing import OnCorrupt
-from convatlas.data.parquet import is_parquet, load_parquet
+from convatlas.data.listing import Listing, OnCorrupt, load_listing
+from convatlas.data.parquet import is_parquet, list_parquet
 from convatlas.data.pinned import DIGITS, IDX_SETS, IdxSet, PinnedFile
 from convatlas.data.prepare import check_memory, prepare_all
 from convatlas.data.preprocess import Preprocess
 from convatlas.data.split import stratified_split
-from convatlas.data.table import is_table, load_table
+from convatlas.data.table import is_table, list_table
 from convatlas.errors import ConvAtlasError, DataError, UsageError, nearest
 
 CIFAR10 = "cifar10"
@@ -62,7 +62,9 @@ def load_data(
 
     Raises:
         UsageError: neither a named set nor a path, or Parquet without pyarrow.
+        CorruptImagesError: images that cannot be decoded, unless they are to be skipped.
         DataError: the data set is not on this computer and cannot be fetched, or is not as it must be.
+        StorageError: a folder cannot be listed.
         OutOfMemoryError: the pixels would take more than half of the available memory.
     """
     name = str(data)
@@ -70,9 +72,21 @@ def load_data(
         return _load_mnist5k(preprocess, workers)
     if isinstance(data, str) and data in IDX_SETS:
         return _load_idx(IDX_SETS[data], preprocess, offline=offline, workers=workers)
-    path = path_of(data)
-    load = load_table if is_table(path) else load_parquet if is_parquet(path) else load_folder
-    return load(path, preprocess, name=name, seed=seed, workers=workers, on_corrupt=on_corrupt, lazy=lazy)
+    return load_listing(
+        _listing(path_of(data), name),
+        preprocess,
+        name=name,
+        seed=seed,
+        workers=workers,
+        on_corrupt=on_corrupt,
+        lazy=lazy,
+    )
+
+
+def _listing(path: Path, name: str) -> Listing:
+    if is_table(path):
+        return list_table(path)
+    return list_parquet(path) if is_parquet(path) else list_folder(path, name)
 
 
 def path_of(data: str | Path) -> Path:

@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from convatlas.data.decode import printable
-from convatlas.data.images import Data
-from convatlas.data.listing import Listing, OnCorrupt, load_listing, quoted
+from convatlas.data.listing import Listing, quoted
 from convatlas.data.parquet import SUFFIX, parquet_columns
-from convatlas.data.preprocess import Preprocess
 from convatlas.data.tree import natural_key
 from convatlas.errors import DataError
 
@@ -28,45 +26,12 @@ def is_table(path: Path) -> bool:
     return path.is_file() and (path.suffix.lower() == CSV or _is_parquet_of_paths(path))
 
 
-def load_table(
-    path: Path,
-    preprocess: Preprocess,
-    *,
-    name: str,
-    seed: int = 0,
-    workers: int = 2,
-    on_corrupt: OnCorrupt = "error",
-    lazy: bool = False,
-) -> Data:
-    """Read the images that a table names.
-
-    Args:
-        path: the table; a path in it that is not absolute begins at the table's folder.
-        preprocess: what each image is brought to.
-        name: what messages and the result call the data set.
-        seed: of the split, if the table has none; images of one group stay together.
-        workers: threads that decode; the result does not depend on their number.
-        on_corrupt: "skip" leaves out the images that cannot be decoded, and a note says which.
-        lazy: decode when a batch needs an image, instead of keeping what each is brought to.
-
-    Raises:
-        UsageError: the table is Parquet and pyarrow is not installed.
-        CorruptImagesError: images that cannot be decoded, unless they are to be skipped.
-        DataError: the table is damaged, has other columns, an empty field or the same path twice, or a class has no
-            image in a part.
-        OutOfMemoryError: the pixels would take more than half of the available memory.
-    """
-    return load_listing(
-        list_table(path), preprocess, name=name, seed=seed, workers=workers, on_corrupt=on_corrupt, lazy=lazy
-    )
-
-
 def list_table(path: Path) -> Listing:
-    """What a table names; see `load_table`.
+    """The images that a table names, where `is_table`; a path that is not absolute begins at the table's folder.
 
     Raises:
         UsageError: the table is Parquet and pyarrow is not installed.
-        DataError: the table is damaged or not as it must be.
+        DataError: the table is damaged, has other columns, an empty field or the same path twice, or no image in train.
     """
     columns = _read_csv(path) if path.suffix.lower() == CSV else parquet_columns(path)
     paths, labels = (_column(path, columns, names) for names in _COLUMNS.values())

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from convatlas.data.decode import DecodeError, decode
-from convatlas.data.records import Listing
+from convatlas.data.records import Records
 from convatlas.report.examples import MAX_TINY
 
 _SIDE = 192
@@ -21,7 +21,7 @@ class Thumbnail(NamedTuple):
     is_tiny: bool
 
 
-def thumbnails(listing: Listing, names: AbstractSet[str]) -> dict[str, Thumbnail]:
+def thumbnails(listing: Records, names: AbstractSet[str]) -> dict[str, Thumbnail]:
     """Thumbnails of the named images, upright; those that cannot be decoded (any more) are left out."""
     found: dict[str, Thumbnail] = {}
     missing = set(names)

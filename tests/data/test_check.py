@@ -18,20 +18,6 @@ from tests.data.folders import tree_hash
 from tests.data.photos import encoded, photo, photos, put_photo
 
 
-@pytest.fixture
-def root(tmp_path):
-    """Three photos of each of two classes."""
-    photos(tmp_path / "data", {"bat": 3, "owl": 3})
-    return tmp_path / "data"
-
-
-@pytest.fixture
-def split(tmp_path):
-    """Three photos of each of two classes in each of two parts."""
-    photos(tmp_path / "data", {"train/bat": 3, "train/owl": 3, "test/bat": 3, "test/owl": 3})
-    return tmp_path / "data"
-
-
 def test_nothing_is_wrong_with_different_photos(root):
     checked = check(root)
     assert checked.problems == () and checked.notes == ()

@@ -1,25 +1,10 @@
 """Copies of images: in a class, in two classes, in two parts; the same, or nearly."""
 
-import pytest
 from PIL import Image
 
 from convatlas.data.check import check
 from tests.data.checked import found
 from tests.data.photos import photos, put_photo
-
-
-@pytest.fixture
-def root(tmp_path):
-    """Three photos of each of two classes."""
-    photos(tmp_path / "data", {"bat": 3, "owl": 3})
-    return tmp_path / "data"
-
-
-@pytest.fixture
-def split(tmp_path):
-    """Three photos of each of two classes in each of two parts."""
-    photos(tmp_path / "data", {"train/bat": 3, "train/owl": 3, "test/bat": 3, "test/owl": 3})
-    return tmp_path / "data"
 
 
 def test_copies_within_a_class_across_classes_and_across_parts(split):

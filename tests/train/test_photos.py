@@ -16,9 +16,9 @@ from convatlas.train.stop import StoppedError
 from tests.data.photos import photos
 
 SETTINGS = (
-    "epochs=2", "batch_size=8", "validation=0.25", "preprocess.channels=3", "preprocess.size=[32,32]",
-    "preprocess.fit=crop", "preprocess.padding=0", "crop.name=area", "randaugment.operations=1", "colour.lighting=0.1", "colour.contrast=0.3",
-    "imbalance=sampling",
+    "epochs=2", "batch_size=8", "validation=0.25", "imbalance=sampling", "crop.name=area", "randaugment.operations=1",
+    "colour.lighting=0.1", "colour.contrast=0.3", "preprocess.channels=3", "preprocess.size=[32,32]",
+    "preprocess.fit=crop", "preprocess.padding=0",
 )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ import convatlas
 from convatlas.cli import check, compare, draw, evaluate, hub, models, predict, train, weights
 from convatlas.errors import EXIT_INTERRUPTED, ConvAtlasError, OutOfMemoryError, StorageError, UsageError
 from convatlas.models import VARIANTS
+from convatlas.train.distributed import is_first_to_say
 
 _WELCOME = f"""\
 ConvAtlas {convatlas.__version__}: the landmark convolutional networks, LeNet-5 to SENet,
@@ -115,7 +116,8 @@ def _fail(error: ConvAtlasError) -> int:
     with suppress(OSError):
         if os.environ.get("CONVATLAS_DEBUG"):
             traceback.print_exc()
-        sys.stderr.write(f"error: {error}\n")
+        if is_first_to_say(error):
+            sys.stderr.write(f"error: {error}\n")
     return error.exit_code
 
 

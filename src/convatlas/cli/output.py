@@ -141,8 +141,11 @@ class TrainingProgress:
 
 
 @contextmanager
-def training_progress() -> Iterator[TrainingProgress]:
-    """A progress bar on the error stream if that is a terminal; nothing otherwise."""
+def training_progress(*, shown: bool = True) -> Iterator[Callable[[Started | Event], None]]:
+    """A progress bar on the error stream if that is a terminal, with remarks; nothing at all if not `shown`."""
+    if not shown:
+        yield lambda event: None
+        return
     columns = BarColumn(bar_width=12), TextColumn("{task.fields[text]}"), TimeRemainingColumn(compact=True)
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress:
         yield TrainingProgress(progress)

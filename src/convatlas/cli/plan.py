@@ -8,6 +8,7 @@ from pathlib import Path
 from convatlas.errors import StorageError, UsageError
 from convatlas.models import get_variant
 from convatlas.recipes import RECIPES, get_recipe
+from convatlas.train.distributed import Ranks
 from convatlas.train.folder import RunFolder
 from convatlas.train.recipe import Recipe
 
@@ -22,6 +23,38 @@ class Plan:
     data: str
     recipe: Recipe
     out: Path
+
+
+def planned(
+    name: str | None,
+    data: str | None,
+    recipe: str | None,
+    settings: Sequence[str],
+    out: Path | None,
+    *,
+    resume: bool,
+    ranks: Ranks,
+) -> tuple[Plan, bool]:
+    """A run that starts or goes on, and whether it goes on: if asked to, or if `torchrun` starts its ranks again.
+
+    Args:
+        name: see `new_plan`, like the rest.
+        data: see there.
+        recipe: see there.
+        settings: see there.
+        out: see there; needed where `torchrun` may have to find the run again.
+        resume: whether it was asked to go on.
+        ranks: those that will train.
+
+    Raises:
+        UsageError: as `new_plan` and `resumed_plan`.
+        StorageError: if the files of a run to go on with are damaged.
+    """
+    if ranks.max_restarts and out is None:
+        raise UsageError("a run that torchrun may restart has to be found again", do="name its folder with --out")
+    if ranks.restart and out is not None and RunFolder(out).is_started:
+        return resumed_plan(name, data, None, (), out), True
+    return (resumed_plan if resume else new_plan)(name, data, recipe, settings, out), resume
 
 
 def new_plan(name: str | None, data: str | None, recipe: str | None, settings: Sequence[str], out: Path | None) -> Plan:

@@ -10,8 +10,10 @@ import typer
 
 from convatlas.cli.options import DATA_HELP, Device, Json, Offline, OnCorrupt, seconds_of
 from convatlas.cli.output import print_json, print_rehearsal, print_trained, training_progress
-from convatlas.cli.plan import new_plan, resumed_plan
+from convatlas.cli.plan import planned
 from convatlas.data.source import load_data
+from convatlas.errors import UsageError
+from convatlas.train.distributed import is_started_by_torchrun, join_ranks
 from convatlas.train.imbalance import Imbalance
 from convatlas.train.rehearsal import rehearse
 from convatlas.train.run import train
@@ -50,34 +52,39 @@ def train_command(
 
     Example: convatlas train lenet5 mnist5k --set epochs=5 --out runs/digits
     """
-    changes = [*(settings or []), *([f"imbalance={imbalance}"] if imbalance else [])]
-    plan = (resumed_plan if resume else new_plan)(name, data, recipe, changes, out)
     place, seconds = usable_device(device), seconds_of(time_limit) if time_limit else math.inf
-    loaded = load_data(
-        *(plan.data, plan.recipe.preprocess),
-        offline=offline,
-        workers=max(2, workers),
-        on_corrupt=on_corrupt,
-        lazy=plan.recipe.needs_originals,
-    )
-    torch.manual_seed(plan.recipe.seed)
-    model = create_model(
-        plan.name, num_classes=len(loaded.classes), in_channels=plan.recipe.preprocess.channels, device="cpu"
-    )
-    if dry_run:
-        rehearsal = rehearse(model, loaded, plan.recipe, plan.out, device=place, workers=workers)
-        print_json(asdict(rehearsal)) if json else print_rehearsal(rehearsal)
-        return
-    with training_progress() as progress:
-        result = train(
-            model,
-            loaded,
-            plan.recipe,
-            plan.out,
-            resume=resume,
-            device=place,
-            workers=workers,
-            time_limit=seconds,
-            on_event=progress,
+    changes = [*(settings or []), *([f"imbalance={imbalance}"] if imbalance else [])]
+    if dry_run and is_started_by_torchrun():
+        raise UsageError("--dry-run is for one process", do="leave out torchrun")
+    with join_ranks(place) as ranks:
+        plan, resume = ranks.from_first(lambda: planned(name, data, recipe, changes, out, resume=resume, ranks=ranks))
+        loaded = load_data(
+            *(plan.data, plan.recipe.preprocess),
+            offline=offline,
+            workers=max(2, workers),
+            on_corrupt=on_corrupt,
+            lazy=plan.recipe.needs_originals,
         )
-    print_json(result.figures) if json else print_trained(result)
+        torch.manual_seed(plan.recipe.seed)
+        model = create_model(
+            plan.name, num_classes=len(loaded.classes), in_channels=plan.recipe.preprocess.channels, device="cpu"
+        )
+        if dry_run:
+            rehearsal = rehearse(model, loaded, plan.recipe, plan.out, device=place, workers=workers)
+            print_json(asdict(rehearsal)) if json else print_rehearsal(rehearsal)
+            return
+        with training_progress(shown=ranks.is_first) as progress:
+            result = train(
+                model,
+                loaded,
+                plan.recipe,
+                plan.out,
+                resume=resume,
+                device=ranks.place(place),
+                workers=workers,
+                time_limit=seconds,
+                ranks=ranks,
+                on_event=progress,
+            )
+    if ranks.is_first:
+        print_json(result.figures) if json else print_trained(result)

@@ -16,15 +16,24 @@ from convatlas.data.order import epoch_order
 from convatlas.data.parts import random_parts
 from convatlas.data.preprocess import Preprocess
 from convatlas.data.randaugment import RandAugment
+from convatlas.data.share import Part, Share
+
+_WHOLE = Share()
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Input (N, C, H, W), class indices (N,) and the images' positions in the set (N,)."""
+    """Input (N, C, H, W), class indices (N,) and the images' positions in the set (N,).
+
+    Where several ranks share a batch, these are one rank's images; see `Part` for the rest.
+    """
 
     inputs: Tensor
     labels: Tensor
     items: Tensor
+    weight: float = 1.0
+    whole: int | None = None
+    lent: int = 0
 
 
 class Loader:
@@ -41,6 +50,7 @@ class Loader:
         workers: threads that prepare batches ahead; 0 prepares each when it is asked for. The batches are the same.
         balanced: let training passes show each class equally often; see `epoch_order`.
         drop_single: leave out a training pass's last batch if it would hold one image.
+        share: the part of each training batch, and the batches in the set's order, that this process is to have.
     """
 
     def __init__(
@@ -56,6 +66,7 @@ class Loader:
         workers: int = 0,
         balanced: bool = False,
         drop_single: bool = False,
+        share: Share = _WHOLE,
     ) -> None:
         self.device = torch.device(device)
         self.labels = images.labels.to(device)
@@ -70,6 +81,7 @@ class Loader:
         self.batch_size = batch_size
         self.workers = workers
         self.balanced = balanced
+        self.share = share
         single = drop_single and len(self.labels) % batch_size == 1
         self.length = len(self.labels) - 1 if single else len(self.labels)
 
@@ -77,10 +89,16 @@ class Loader:
         """Batches in a training pass."""
         return -(-self.length // self.batch_size)
 
+    @property
+    def rounds(self) -> int:
+        """Batches in the set's order that each rank has at most."""
+        return -(-len(self.labels) // (self.batch_size * self.share.world))
+
     def in_order(self) -> Iterator[Batch]:
-        """One pass in the set's order, nothing distorted."""
+        """One pass in the set's order, nothing distorted; of several ranks, each has some of the batches."""
         order = torch.arange(len(self.labels), device=self.labels.device)
-        return self._batches(_parts(order, self.batch_size), None, 0, 0)
+        own = _parts(order, self.batch_size)[self.share.rank :: self.share.world]
+        return self._batches([_WHOLE.of(places) for places in own], None, 0, 0)
 
     def shuffled(self, *, seed: int, epoch: int, distortion: Distortion, first: int = 0) -> Iterator[Batch]:
         """A training pass, its order and distortions a function of (seed, epoch).
@@ -92,24 +110,25 @@ class Loader:
             first: batches to leave out at the start, for a run that goes on within a pass.
         """
         order = self._order(seed, epoch)[: self.length]
-        return self._batches(_parts(order, self.batch_size)[first:], distortion, seed, epoch)
+        own = [self.share.of(places) for places in _parts(order, self.batch_size)[first:]]
+        return self._batches(own, distortion, seed, epoch)
 
     def sample(self, count: int, *, seed: int, epoch: int, distortion: Distortion) -> Batch:
         """The first `count` images of a training pass, or all if there are fewer, as one batch."""
-        return self._batch(self._order(seed, epoch)[:count], distortion, seed, epoch)
+        return self._batch(_WHOLE.of(self._order(seed, epoch)[:count]), distortion, seed, epoch)
 
     def _order(self, seed: int, epoch: int) -> Tensor:
         return epoch_order(self.labels, seed=seed, epoch=epoch, balanced=self.balanced).to(self.labels.device)
 
-    def _batches(self, parts: list[Tensor], distortion: Distortion | None, seed: int, epoch: int) -> Iterator[Batch]:
+    def _batches(self, parts: list[Part], distortion: Distortion | None, seed: int, epoch: int) -> Iterator[Batch]:
         if not self.workers:
-            yield from (self._batch(items, distortion, seed, epoch) for items in parts)
+            yield from (self._batch(part, distortion, seed, epoch) for part in parts)
             return
         with ThreadPoolExecutor(self.workers) as threads:
             ahead: deque[Future[Batch]] = deque()
             try:
-                for items in parts:
-                    ahead.append(threads.submit(self._batch, items, distortion, seed, epoch))
+                for part in parts:
+                    ahead.append(threads.submit(self._batch, part, distortion, seed, epoch))
                     if len(ahead) > 2 * self.workers:
                         yield ahead.popleft().result()
                 while ahead:
@@ -119,8 +138,9 @@ class Loader:
                 for batch in ahead:
                     batch.cancel()
 
-    def _batch(self, places: Tensor, distortion: Distortion | None, seed: int, epoch: int) -> Batch:
+    def _batch(self, part: Part, distortion: Distortion | None, seed: int, epoch: int) -> Batch:
         """A batch of a training pass; without a distortion as evaluation sees it."""
+        places = part.places
         # An image that is shown again in the same pass is changed in another way.
         items = places % len(self.labels)
         pixels = self._pixels(items, places, distortion is not None, seed, epoch)
@@ -131,7 +151,8 @@ class Loader:
             pixels = distortion.apply(pixels, places, seed=seed, epoch=epoch, fill=fill)
             if self.colour is not None:
                 pixels = self.colour.apply(pixels, places, self._principal, seed=seed, epoch=epoch)
-        return Batch(self.preprocess.normalise(pixels), self.labels[items], items)
+        inputs = self.preprocess.normalise(pixels)
+        return Batch(inputs, self.labels[items], items, part.weight, part.whole, part.lent)
 
     def _pixels(self, items: Tensor, places: Tensor, training: bool, seed: int, epoch: int) -> Tensor:
         crop = self.crop if training else None

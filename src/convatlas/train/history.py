@@ -62,6 +62,14 @@ class History:
                 self.log.add(to_json(row))
                 self._write_metrics()
 
+    def sync(self) -> None:
+        """Make what was written durable."""
+        self.log.sync()
+
+    def close(self) -> None:
+        """Write no more."""
+        self.log.close()
+
     def _row(self, event: EpochDone) -> dict[str, Any]:
         return {
             "event": "epoch",

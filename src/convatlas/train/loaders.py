@@ -6,13 +6,40 @@ from torch import nn
 from convatlas.data.crop import NoCrop
 from convatlas.data.images import AnyImages
 from convatlas.data.loader import Loader
+from convatlas.data.share import Share
+from convatlas.errors import UsageError
 from convatlas.train.batch_norm import has_batch_norm
+from convatlas.train.distributed import ALONE, Ranks
 from convatlas.train.imbalance import resolved
 from convatlas.train.recipe import Recipe
 
+# A batch of many ranks need not fit into the memory of one, which evaluates whole batches.
+_EVALUATED = 256
+
+
+def share_of(ranks: Ranks, recipe: Recipe, model: nn.Module) -> Share:
+    """The part of each batch that a rank learns.
+
+    Raises:
+        UsageError: if there are too many ranks for the batch.
+    """
+    least = 2 if has_batch_norm(model) and not recipe.sync_batch_norm else 1
+    if recipe.batch_size < least * ranks.world and ranks.world > 1:
+        raise UsageError(
+            f"batch_size = {recipe.batch_size} is less than {least} for each of {ranks.world} ranks",
+            do=f"--set batch_size={least * ranks.world} or more, or start fewer ranks",
+        )
+    return Share(ranks.rank, ranks.world, least=least, mixes=bool(recipe.mix.mixup or recipe.mix.cutmix))
+
 
 def training_loader(
-    images: AnyImages, recipe: Recipe, model: nn.Module, *, device: torch.device, workers: int
+    images: AnyImages,
+    recipe: Recipe,
+    model: nn.Module,
+    *,
+    device: torch.device,
+    workers: int,
+    ranks: Ranks = ALONE,
 ) -> Loader:
     """Batches to learn from: random parts and colours of the images, and no batch of one that BatchNorm cannot take."""
     return Loader(
@@ -25,9 +52,13 @@ def training_loader(
         workers=workers,
         balanced=resolved(recipe.imbalance, images.labels) == "sampling",
         drop_single=has_batch_norm(model),
+        share=share_of(ranks, recipe, model),
     )
 
 
-def plain_loader(images: AnyImages, recipe: Recipe, *, device: torch.device, workers: int) -> Loader:
+def plain_loader(
+    images: AnyImages, recipe: Recipe, *, device: torch.device, workers: int, ranks: Ranks = ALONE
+) -> Loader:
     """Batches for evaluation."""
-    return Loader(images, recipe.preprocess, batch_size=recipe.batch_size, device=device, workers=workers)
+    size, share = min(recipe.batch_size, _EVALUATED), Share(ranks.rank, ranks.world)
+    return Loader(images, recipe.preprocess, batch_size=size, device=device, workers=workers, share=share)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from itertools import islice
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from convatlas.data.loader import Loader
+from convatlas.train.distributed import ALONE, Ranks
 from convatlas.train.ending import ending, total_steps
 from convatlas.train.fast_layers import fast_layers
 from convatlas.train.finetune import Freezing
@@ -21,6 +22,7 @@ from convatlas.train.recipe import DiagonalLm, Recipe
 from convatlas.train.schedule import factor
 from convatlas.train.state import TrainingState
 from convatlas.train.step import take_step
+from convatlas.train.sync_batch_norm import synchronised
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ def fit(
     *,
     time_limit: float = math.inf,
     stop_requested: Callable[[], bool] = lambda: False,
+    ranks: Ranks = ALONE,
 ) -> Iterator[Event]:
     """Train until something ends the run, from wherever `state` stands; see `ending`.
 
@@ -79,6 +82,7 @@ def fit(
         recipe: see `Recipe`.
         time_limit: of all the run's training, in seconds; after the step in which it is over comes a last validation.
         stop_requested: asked during validation, which is given up when it says yes.
+        ranks: those that train together, with loaders that share the batches.
 
     Raises:
         NonFiniteStepError: before a step that would spoil the weights.
@@ -100,25 +104,32 @@ def fit(
             batches = train.shuffled(
                 seed=recipe.seed, epoch=progress.epoch, distortion=recipe.distortion, first=progress.batch
             )
-            with fast_layers(state.model):
+            with fast_layers(state.model), synchronised(state.model, ranks, wanted=recipe.sync_batch_norm):
                 for batch in islice(batches, steps - progress.step):
-                    loss = take_step(state, batch, compute_loss, _rate(recipe, state, steps), recipe)
-                    progress.seconds = time.perf_counter() - began
+                    loss = take_step(state, batch, compute_loss, _rate(recipe, state, steps), recipe, ranks)
+                    progress.seconds = _elapsed(began, time_limit, ranks)
                     yield StepDone(
                         progress.step, progress.epoch, steps, loss, progress.wrong / progress.seen, progress.seen
                     )
                     if progress.seconds >= time_limit:
                         break
             seconds = time.perf_counter() - started
+            ranks.share_buffers(state.evaluated)
             try:
-                evaluation = classify(state.evaluated, validation, stop_requested=stop_requested)
+                evaluation = classify(state.evaluated, validation, stop_requested=stop_requested, ranks=ranks)
             except InterruptedError:
                 return
-            progress.seconds = time.perf_counter() - began
+            progress.seconds = _elapsed(began, time_limit, ranks)
             is_whole = progress.batch == len(train) or progress.step == steps
             yield _finish_epoch(state, evaluation, seconds, first_seen, is_whole=is_whole)
             if not is_whole:
                 return
+
+
+def _elapsed(began: float, time_limit: float, ranks: Ranks) -> float:
+    """Time since the beginning in seconds; the ranks agree on it where it may end the run."""
+    seconds = time.perf_counter() - began
+    return seconds if math.isinf(time_limit) else ranks.largest(seconds)
 
 
 def _rate(recipe: Recipe, state: TrainingState, steps: int) -> float:
@@ -163,28 +174,43 @@ def _finish_epoch(
     return event
 
 
-def classify(model: nn.Module, images: Loader, *, stop_requested: Callable[[], bool] = lambda: False) -> Evaluation:
+def classify(
+    model: nn.Module,
+    images: Loader,
+    *,
+    stop_requested: Callable[[], bool] = lambda: False,
+    ranks: Ranks = ALONE,
+) -> Evaluation:
     """Answers of a model on every image, in the set's order; every module's mode is restored.
+
+    Several ranks share the batches and have all the answers, to the same bits as one rank.
 
     Args:
         model: gives logits.
         images: at least one.
         stop_requested: asked before each batch.
+        ranks: those that share the images.
 
     Raises:
         InterruptedError: if `stop_requested` said yes.
     """
     modes = {module: module.training for module in model.modules()}
     model.eval()
-    logits, labels = [], []
+    answers: list[tuple[Tensor, Tensor]] = []
     try:
         with torch.inference_mode():
-            for batch in images.in_order():
+            batches = images.in_order()
+            for _ in range(images.rounds):
                 if stop_requested():
                     raise InterruptedError
-                logits.append(model(batch.inputs))
-                labels.append(batch.labels)
+                # In the last round some ranks may have none.
+                answers += [(batch.items, model(batch.inputs)) for batch in islice(batches, 1)]
     finally:
         for module, mode in modes.items():
             module.training = mode
-    return Evaluation(torch.cat(logits).float().cpu(), torch.cat(labels).cpu())
+    classes = int(ranks.largest(max((logits.shape[1] for _, logits in answers), default=0)))
+    # Each row is one rank's, and the others' zeros change nothing.
+    rows = torch.zeros(len(images.labels), classes)
+    for items, logits in answers:
+        rows[items.cpu()] = logits.float().cpu()
+    return Evaluation(ranks.sum(rows), images.labels.cpu())

@@ -30,7 +30,9 @@ def free_memory(error: Exception, model: nn.Module) -> None:
         torch.cuda.empty_cache()
 
 
-def out_of_memory(model: nn.Module, sample: Tensor, *, step: int, batch_size: int, parts: int) -> OutOfMemoryError:
+def out_of_memory(
+    model: nn.Module, sample: Tensor, *, step: int, batch_size: int, parts: int, ranks: int = 1
+) -> OutOfMemoryError:
     """The error that says which batch fits, by estimate.
 
     Args:
@@ -39,8 +41,9 @@ def out_of_memory(model: nn.Module, sample: Tensor, *, step: int, batch_size: in
         step: the one that failed, from 1.
         batch_size: images of a step.
         parts: how many parts they went through the network in.
+        ranks: how many ranks shared them.
     """
-    failed = -(-batch_size // parts)
+    failed = -(-batch_size // (parts * ranks))
     where = f"memory ran out at step {step} with {failed} images at once"
     if failed == 1:
         return OutOfMemoryError(where, do="use smaller images (--set preprocess.size), or a machine with more memory")
@@ -51,6 +54,7 @@ def out_of_memory(model: nn.Module, sample: Tensor, *, step: int, batch_size: in
     else:
         fits = max(1, min(fits, int(free / need)))
         estimate = f"{free / 1e9:.2g} GB are free, an image needs about {need / 1e6:.2g} MB; {fits} fit by estimate"
+    fits *= ranks
     needed = -(-batch_size // fits)
     return OutOfMemoryError(
         f"{where} ({estimate})",

@@ -69,7 +69,8 @@ def mixed(batch: Batch, recipe: Mix, seed: int) -> Examples:
     kind = kinds[seed_of(seed, 1) % len(kinds)]
     shares = beta(recipe.mixup if kind is _mixup else recipe.cutmix, batch.items, seed)
     inputs, shares = kind(batch.inputs, shares, batch.items, seed)
-    return Examples(inputs, batch.labels, batch.labels.roll(1), shares)
+    own = slice(batch.lent, None)
+    return Examples(inputs[own], batch.labels[own], batch.labels.roll(1)[own], shares[own])
 
 
 def beta(alpha: float, items: Tensor, seed: int) -> Tensor:

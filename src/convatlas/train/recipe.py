@@ -207,6 +207,9 @@ class Recipe(Record):
     validation: float = Field(0.1, gt=0, lt=1, description="share of the training images that chooses the best weights")
     clip_norm: float = Field(0.0, ge=0, description="largest norm of a step's gradient, longer ones are scaled; 0: any")
     ema: float = Field(0.0, ge=0, lt=1, description="decay of the weights' moving average; 0 keeps none")
+    sync_batch_norm: bool = Field(
+        False, description="whether batch normalisation takes the statistics of all ranks' images, not of a rank's"
+    )
     checkpoint_every: int = Field(0, ge=0, description="steps between checkpoints; 0: at the end of each epoch only")
     threads: int = Field(
         0, ge=0, description="CPU threads a tensor operation uses; 0: all, 1 is best for small batches"

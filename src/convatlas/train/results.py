@@ -8,7 +8,33 @@ from convatlas.data.images import Data
 from convatlas.report import write_report
 from convatlas.train.examples import choose_examples
 from convatlas.train.folder import RunFolder, to_json
+from convatlas.train.history import History
 from convatlas.train.metrics import Evaluation
+
+
+def figures_of(folder: RunFolder, history: History, ended: str, step: int, test: Evaluation) -> dict[str, Any]:
+    """The figures of a finished run, as JSON values.
+
+    Args:
+        folder: the run's.
+        history: its epochs.
+        ended: what ended it; see `Ending`.
+        step: of the chosen weights.
+        test: their answers on the test images.
+    """
+    best = history.best()
+    return {
+        "run": str(folder.path),
+        "epochs": history.epochs[-1]["epoch"],
+        "ended": ended,
+        "seconds": history.seconds,
+        "images_per_s": history.images_per_s,
+        "best_epoch": best["epoch"],
+        "step": step,
+        "val": best["validation"],
+        "test": test.summary(),
+        "calibration": test.calibration().as_json(),
+    }
 
 
 def write_results(folder: RunFolder, result: dict[str, Any], test: Evaluation, data: Data) -> None:

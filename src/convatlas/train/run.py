@@ -3,9 +3,8 @@
 import math
 import shlex
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -15,11 +14,14 @@ from convatlas.data.images import AnyImages, Data
 from convatlas.data.loader import Loader
 from convatlas.data.source import load_data
 from convatlas.errors import OutOfMemoryError
+from convatlas.train.agreement import SharedStop, refuse_disagreement, started_with
 from convatlas.train.batch_norm import batch_norm_remarks, refuse_single_images
 from convatlas.train.calibration import fit_temperature
 from convatlas.train.data_card import data_card
+from convatlas.train.distributed import ALONE, Ranks
 from convatlas.train.ending import ending, total_steps
-from convatlas.train.folder import RunFolder, environment, open_run, to_json
+from convatlas.train.folder import RunFolder, environment, to_json
+from convatlas.train.followers import FollowedHistory, open_shared_run
 from convatlas.train.history import History
 from convatlas.train.identity import command, identity_of, network_card, refuse_changes
 from convatlas.train.imbalance import imbalance_remarks
@@ -28,46 +30,14 @@ from convatlas.train.loop import EpochDone, Event, classify, fit
 from convatlas.train.machine import cpu_threads, keep_freed_memory
 from convatlas.train.memory import free_memory, is_out_of_memory, out_of_memory
 from convatlas.train.metrics import Evaluation
+from convatlas.train.outcome import RunResult as RunResult
+from convatlas.train.outcome import Started as Started
 from convatlas.train.recipe import Recipe
-from convatlas.train.results import write_results
+from convatlas.train.results import figures_of, write_results
 from convatlas.train.split import split, split_csv
 from convatlas.train.state import Progress, TrainingState
 from convatlas.train.step import NonFiniteStepError
 from convatlas.train.stop import StoppedError, StopRequest, listen
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """The run is about to train, or to go on.
-
-    Attributes:
-        path: the run folder.
-        data: the images.
-        step: steps done before.
-        steps: steps of the whole run.
-        remarks: lines for the reader.
-    """
-
-    path: Path
-    data: Data
-    step: int
-    steps: int
-    remarks: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """What a finished run came to.
-
-    Attributes:
-        path: the run folder.
-        figures: what `result.json` holds: epochs, seconds, images_per_s, the best epoch, val and test.
-        test: answers of the best epoch's weights on the test images, which chose nothing.
-    """
-
-    path: Path
-    figures: dict[str, Any]
-    test: Evaluation
 
 
 def train(
@@ -81,6 +51,7 @@ def train(
     workers: int = 0,
     offline: bool = False,
     time_limit: float = math.inf,
+    ranks: Ranks = ALONE,
     on_event: Callable[[Started | Event], None] = lambda event: None,
 ) -> RunResult:
     """Train a model and write its run folder.
@@ -97,11 +68,12 @@ def train(
         offline: never download.
         time_limit: of all the run's training, earlier starts included, in seconds. When it is over, the run is
             validated where it stands and finished; it may be resumed with more time.
+        ranks: those that train together; see `join_ranks`. Each of them calls `train` alike.
         on_event: called with each event of the run.
 
     Raises:
-        UsageError: for a folder, recipe or network that does not fit.
-        DataError: for data that cannot be used.
+        UsageError: for a folder, recipe or network that does not fit, or that is another one on another rank.
+        DataError: for data that cannot be used, or is not the same on all ranks.
         BusyError: if another process works in `out`.
         StorageError: if the disk is full or the folder cannot be written.
         OutOfMemoryError: when memory runs out; the message says which batch fits by estimate.
@@ -117,31 +89,45 @@ def train(
     keep_freed_memory()
     # The convolutions of few channels run up to twice as fast in this layout on a CPU.
     model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    with open_run(Path(out), resume=resume) as folder, torch.random.fork_rng(), cpu_threads(recipe.threads):
-        run = _Run(folder, model, data, recipe, torch.device(device), workers)
+    refuse_disagreement(ranks, lambda: started_with(model, data, recipe))
+    with (
+        open_shared_run(Path(out), ranks, resume=resume) as folder,
+        torch.random.fork_rng(),
+        cpu_threads(recipe.threads),
+    ):
+        run = _Run(folder, model, data, recipe, torch.device(device), workers, ranks)
         run.time_limit = time_limit
-        with listen(lambda: run.kept_step) as stop:
+        with listen(lambda: run.kept_step) as asked:
+            stop = SharedStop(asked, ranks)
             remarks = run.restore() if resume else run.begin()
             on_event(Started(folder.path, data, run.kept_step, run.steps, (*data.notes, *run.remarks, *remarks)))
             try:
                 run.fit(on_event, stop)
                 return run.finish(stop)
             finally:
-                run.history.log.close()
+                run.history.close()
 
 
 class _Run:
     """What one call of `train` works with."""
 
     def __init__(
-        self, folder: RunFolder, model: nn.Module, data: Data, recipe: Recipe, device: torch.device, workers: int
+        self,
+        folder: RunFolder,
+        model: nn.Module,
+        data: Data,
+        recipe: Recipe,
+        device: torch.device,
+        workers: int,
+        ranks: Ranks,
     ) -> None:
-        self.folder, self.data, self.recipe, self.device, self.workers = folder, data, recipe, device, workers
+        self.folder, self.data, self.recipe, self.ranks = folder, data, recipe, ranks
+        self.device, self.workers = device, workers
         learnt, held_out = split(data, recipe)
         self.parts = {"train": learnt, "validation": held_out, "test": data.test}
         self.train_images = learnt
         refuse_single_images(model, recipe, len(learnt))
-        self.loader = training_loader(learnt, recipe, model, device=device, workers=workers)
+        self.loader = training_loader(learnt, recipe, model, device=device, workers=workers, ranks=ranks)
         self.validation = self._loader(held_out)
         self.steps = total_steps(recipe, len(self.loader))
         self.time_limit = math.inf
@@ -155,13 +141,13 @@ class _Run:
         )
 
     def _loader(self, images: AnyImages) -> Loader:
-        return plain_loader(images, self.recipe, device=self.device, workers=self.workers)
+        return plain_loader(images, self.recipe, device=self.device, workers=self.workers, ranks=self.ranks)
 
     def begin(self) -> tuple[str, ...]:
         self.folder.require_space(sum(t.numel() * t.element_size() for t in self.state.weights().values()) * 4)
         self.folder.write("recipe.toml", self.recipe.to_toml())
         self.folder.write("split.csv", split_csv(self.parts))
-        self.folder.write("environment.json", to_json(environment(), indent=2))
+        self.folder.write("environment.json", to_json(environment() | {"ranks": self.ranks.world}, indent=2))
         self.folder.write(
             "run.json", to_json(self.identity | {"data_card": self.data_card, "command": command()}, indent=2)
         )
@@ -169,17 +155,19 @@ class _Run:
         return ()
 
     def restore(self) -> tuple[str, ...]:
-        refuse_changes(self.folder, self.recipe, self.identity)
-        found = self.folder.restore()
+        self.ranks.from_first(lambda: refuse_changes(self.folder, self.recipe, self.identity))
+        found = self.ranks.from_first(self.folder.restore)
         remark = "no checkpoint was kept yet; the run starts again"
         if found is not None:
             card, tensors, remark = found
             self.state.restore(tensors[WEIGHTS], tensors[TRAINING], Progress.from_card(card.progress))
             self.kept_step, self.kept_epoch = card.step, card.epoch
         self.history = self._history()
-        return (remark,)
+        return (self.ranks.restarted(remark),)
 
     def _history(self) -> History:
+        if not self.ranks.is_first:
+            return FollowedHistory()
         return History(self.folder.path, upto=self.kept_step, steps_per_epoch=len(self.loader))
 
     def fit(self, on_event: Callable[[Event], None], stop: StopRequest) -> None:
@@ -189,7 +177,7 @@ class _Run:
                 self.history.add(event)
                 if isinstance(event, EpochDone):
                     self._keep_epoch(event)
-                elif stop() or (every and event.step % every == 0):
+                elif every and event.step % every == 0:
                     self._keep(is_best=False)
                 on_event(event)
                 if stop():
@@ -205,7 +193,7 @@ class _Run:
             # The step may have moved batch statistics or some of the weights: what counts is the last checkpoint.
             raise self._out_of_memory(error) from None
         if stop():
-            # Validation may have been given up after the last step that was kept.
+            # After a step that was not kept, or while it was being validated.
             self._keep(is_best=False)
             raise self._stopped(stop)
 
@@ -218,12 +206,13 @@ class _Run:
             step=self.state.progress.step + 1,
             batch_size=self.recipe.batch_size,
             parts=self.recipe.accumulate,
+            ranks=self.ranks.world,
         )
         return OutOfMemoryError(f"{found.what}; last good: step {self.kept_step}", do=found.do)
 
     def _events(self, stop: StopRequest) -> Iterator[Event]:
-        limit = self.time_limit
-        return fit(self.state, self.loader, self.validation, self.recipe, time_limit=limit, stop_requested=stop)
+        parts, limit = (self.loader, self.validation), self.time_limit
+        return fit(self.state, *parts, self.recipe, time_limit=limit, stop_requested=stop, ranks=self.ranks)
 
     def _keep_epoch(self, event: EpochDone) -> None:
         if event.is_whole:
@@ -239,7 +228,7 @@ class _Run:
         # After its last step an epoch is kept once more, with what validation found; nothing is kept over that.
         if validation is None and (progress.step, progress.epoch) == (self.kept_step, self.kept_epoch):
             return
-        self.history.log.sync()
+        self.history.sync()
         card = Card(
             step=progress.step,
             epoch=progress.epoch,
@@ -261,26 +250,18 @@ class _Run:
         )
 
     def finish(self, stop: StopRequest) -> RunResult:
-        card, tensors = read_checkpoint(self.folder.best(), WEIGHTS)
+        card, tensors = self.ranks.from_first(lambda: read_checkpoint(self.folder.best(), WEIGHTS))
         model = self.state.model
         model.load_state_dict(tensors[WEIGHTS])
         try:
-            answers = classify(model, self._loader(self.data.test), stop_requested=stop)
+            answers = classify(model, self._loader(self.data.test), stop_requested=stop, ranks=self.ranks)
         except InterruptedError:
             raise self._stopped(stop) from None
         test = replace(answers, temperature=card.temperature)
-        best = self.history.best()
-        figures = {
-            "run": str(self.folder.path),
-            "epochs": self.history.epochs[-1]["epoch"],
-            "ended": ending(self.state.progress, self.recipe, steps=self.steps) or "time_limit",
-            "seconds": self.history.seconds,
-            "images_per_s": self.history.images_per_s,
-            "best_epoch": best["epoch"],
-            "step": card.step,
-            "val": best["validation"],
-            "test": test.summary(),
-            "calibration": test.calibration().as_json(),
-        }
-        write_results(self.folder, figures, test, self.data)
+        figures = self.ranks.from_first(lambda: figures_of(self.folder, self.history, self._ended(), card.step, test))
+        if self.ranks.is_first:
+            write_results(self.folder, figures, test, self.data)
         return RunResult(self.folder.path, figures, test)
+
+    def _ended(self) -> str:
+        return ending(self.state.progress, self.recipe, steps=self.steps) or "time_limit"

@@ -1,10 +1,13 @@
 """One step of training."""
 
+from itertools import chain
+
 import torch
 
 from convatlas.data.hashing import seed_of
 from convatlas.data.loader import Batch
 from convatlas.errors import NonFiniteError
+from convatlas.train.distributed import ALONE, Ranks
 from convatlas.train.losses import Criterion
 from convatlas.train.mix import mixed
 from convatlas.train.recipe import Recipe
@@ -31,7 +34,9 @@ class NonFiniteStepError(NonFiniteError):
         return NonFiniteStepError(f"{self.what}; {remark}", self.items)
 
 
-def take_step(state: TrainingState, batch: Batch, compute_loss: Criterion, rate: float, recipe: Recipe) -> float:
+def take_step(
+    state: TrainingState, batch: Batch, compute_loss: Criterion, rate: float, recipe: Recipe, ranks: Ranks = ALONE
+) -> float:
     """Learn a batch.
 
     Args:
@@ -40,6 +45,7 @@ def take_step(state: TrainingState, batch: Batch, compute_loss: Criterion, rate:
         compute_loss: see `criterion`.
         rate: the learning rate.
         recipe: see `Recipe`.
+        ranks: those that share the batch.
 
     Returns:
         The loss before the step.
@@ -51,15 +57,21 @@ def take_step(state: TrainingState, batch: Batch, compute_loss: Criterion, rate:
     examples = mixed(batch, recipe.mix, seed_of(recipe.seed, _MIX, progress.step))
     state.optimizer.zero_grad(set_to_none=True)
     loss_sum, wrong = torch.zeros((), device=batch.inputs.device), torch.zeros((), device=batch.inputs.device)
-    for micro, part in enumerate(examples.split(micro_batches(len(batch.labels), recipe))):
-        _seed_dropout(seed_of(recipe.seed, _DROPOUT, progress.step, micro), batch.inputs.device)
-        logits = state.model(part.inputs)
-        loss = part.loss(compute_loss, logits)
-        if part is not examples:
-            loss = loss * (len(part.labels) / len(examples.labels))
-        torch.autograd.backward(loss)
-        loss_sum += loss.detach()
-        wrong += part.wrong(logits)
+    model, own, whole = ranks.wrapped(state.model), len(examples.labels), batch.whole or len(examples.labels)
+    parts = examples.split(micro_batches(whole, recipe, world=1 if own == whole else ranks.world))
+    for micro, part in enumerate(parts):
+        _seed_dropout(
+            seed_of(recipe.seed, _DROPOUT, progress.step, ranks.rank * len(parts) + micro), batch.inputs.device
+        )
+        share = len(part.labels) / own * batch.weight
+        with ranks.reducing(model, now=micro == len(parts) - 1):
+            logits = model(part.inputs)
+            loss = part.loss(compute_loss, logits)
+            # The ranks' gradients are averaged, which divides by their number; the losses are weighed already.
+            torch.autograd.backward(loss if share == 1 else loss * (share * ranks.world))
+        loss_sum += loss.detach() * share
+        wrong += part.wrong(logits) * (batch.weight * whole / own)
+    loss_sum, wrong = ranks.sum(torch.stack([loss_sum, wrong])).unbind()
     gradients = [parameter.grad for parameter in state.model.parameters() if parameter.grad is not None]
     norm = torch.nn.utils.get_total_norm(gradients)
     # One transfer for all that the host has to know before the step may be taken.
@@ -68,7 +80,8 @@ def take_step(state: TrainingState, batch: Batch, compute_loss: Criterion, rate:
         found = (
             f"loss became {loss_value}" if not abs(loss_value) < float("inf") else f"gradient norm became {norm_value}"
         )
-        raise NonFiniteStepError(f"{found} at step {progress.step + 1} (lr {rate:.3g})", batch.items.tolist())
+        items = dict.fromkeys(chain(*ranks.gather(batch.items[batch.lent :].tolist())))
+        raise NonFiniteStepError(f"{found} at step {progress.step + 1} (lr {rate:.3g})", list(items))
     if recipe.clip_norm:
         torch.nn.utils.clip_grads_with_norm_(state.model.parameters(), recipe.clip_norm, norm)
     for group in state.optimizer.param_groups:
@@ -77,9 +90,9 @@ def take_step(state: TrainingState, batch: Batch, compute_loss: Criterion, rate:
     progress.learning_rate = rate
     progress.step += 1
     progress.batch += 1
-    progress.seen += len(batch.labels)
-    progress.wrong += int(wrong_value)
-    progress.loss_sum += loss_value * len(batch.labels)
+    progress.seen += whole
+    progress.wrong += round(wrong_value)
+    progress.loss_sum += loss_value * whole
     state.update_average()
     return float(loss_value)
 
@@ -89,11 +102,13 @@ def micro_size(recipe: Recipe) -> int:
     return -(-recipe.batch_size // recipe.accumulate)
 
 
-def micro_batches(images: int, recipe: Recipe) -> int:
-    """Parts that a batch is learnt in. None has a single image, unless the recipe asks for single images."""
+def micro_batches(images: int, recipe: Recipe, *, world: int = 1) -> int:
+    """Parts that a batch is learnt in by each of `world` ranks that share it.
+
+    None has a single image, unless the recipe asks for single images.
+    """
     size = micro_size(recipe)
-    parts = -(-images // size)
-    return parts if size == 1 else max(1, min(parts, images // 2))
+    return max(1, min(-(-images // size), images // world // (1 if size == 1 else 2)))
 
 
 def _seed_dropout(seed: int, device: torch.device) -> None:

@@ -1,0 +1,93 @@
+"""What the ranks of a group have to agree on: the stop, and what they were started with."""
+
+import platform
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from convatlas.checkpoint import digest
+from convatlas.data.images import Data
+from convatlas.errors import DataError, UsageError
+from convatlas.train.distributed import Ranks
+from convatlas.train.recipe import Recipe
+from convatlas.train.stop import StopRequest
+
+_DATA = "the images"
+
+
+class SharedStop(StopRequest):
+    """A stop that any rank was asked for and all of them take at the same place: each has to ask as often.
+
+    Args:
+        own: what this rank's signals set.
+        ranks: those that have to agree.
+    """
+
+    def __init__(self, own: StopRequest, ranks: Ranks) -> None:
+        super().__init__()
+        self._own, self._ranks = own, ranks
+
+    def __call__(self) -> bool:
+        """Whether a stop was asked for."""
+        if self.exit_code is None:
+            self.exit_code = int(self._ranks.largest(self._own.exit_code or 0)) or None
+        return super().__call__()
+
+
+def started_with(model: nn.Module, data: Data, recipe: Recipe | None) -> dict[str, str]:
+    """What has to be the same on every rank, by what a message calls it."""
+    return {
+        _DATA: data.fingerprint,
+        "the classes": _digest(*data.classes),
+        "the recipe": _digest(recipe.to_toml() if recipe is not None else ""),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "the code of convatlas": _code(),
+        "the first weights": digest(model.state_dict(), 0),
+    }
+
+
+def refuse_disagreement(ranks: Ranks, own: Callable[[], Mapping[str, str]]) -> None:
+    """Compare what the ranks were started with.
+
+    Args:
+        ranks: those that have to agree.
+        own: gives this rank's; see `started_with`.
+
+    Raises:
+        DataError: if they have different images or classes.
+        UsageError: for any other difference. Both name each, with the rank.
+    """
+    if ranks.world == 1:
+        return
+    found = ranks.gather(dict(own()))
+    differences = [
+        f"{name}: {_shown(found[0][name])} on rank 0, {_shown(other[name])} on rank {rank}"
+        for rank, other in enumerate(found)
+        for name in found[0]
+        if other[name] != found[0][name]
+    ]
+    if not differences:
+        return
+    message = f"the ranks were started with different things ({'; '.join(differences)})"
+    if any(difference.startswith((_DATA, "the classes")) for difference in differences):
+        raise DataError(message, do="give every machine the same images under the same path")
+    raise UsageError(message, do="give every machine the same versions, files and settings")
+
+
+def _code() -> str:
+    """A digest of this package's source files."""
+    root = Path(__file__).parents[1]
+    return _digest(*(f"{path.relative_to(root)} {_digest(path.read_text())}" for path in sorted(root.rglob("*.py"))))
+
+
+def _digest(*texts: str) -> str:
+    return sha256("\n".join(texts).encode()).hexdigest()
+
+
+def _shown(value: str) -> str:
+    # A digest's beginning is enough to tell it from another.
+    return value[:12]

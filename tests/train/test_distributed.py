@@ -1,0 +1,173 @@
+"""M8, R9: several ranks learn and answer what one does, and go on after one of them is lost."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convatlas.checkpoint import read_card
+from convatlas.train.folder import RunFolder
+from tests.cli.harness import CLASSES, class_folders, environment
+from tests.train.rank_checks import BATCH, STEPS, run_in
+from tests.train.reference import steps_logged
+
+ROOT = Path(__file__).parents[2]
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def in_ranks(folder: Path, *networks: str) -> dict[str, Any]:
+    """Let two ranks make `rank_checks`."""
+    port, second = free_port(), free_port()
+    ranks = [
+        subprocess.Popen(
+            [sys.executable, "-W", "error", "-m", "tests.train.rank_checks", str(folder), str(second), *networks],
+            cwd=ROOT,
+            env=environment(
+                {
+                    "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1",
+                    "MASTER_PORT": str(port),
+                }
+            ),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]  # fmt: skip
+    try:
+        said = [rank.communicate(timeout=240) for rank in ranks]
+    finally:
+        for rank in ranks:
+            rank.kill()
+    assert [rank.returncode for rank in ranks] == [0, 0], said
+    return json.loads((folder / "found.json").read_text()) | {"said": said}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("ranks")
+    class_folders(root / "images", CLASSES, count=12)
+    return root
+
+
+@pytest.fixture(scope="module")
+def found(folder: Path) -> dict[str, Any]:
+    return in_ranks(folder)
+
+
+@pytest.mark.parametrize("what", STEPS)
+def test_an_epoch_of_two_ranks_is_that_of_one(found: dict[str, Any], what: str):
+    """In double precision only rounding is left; the last batch has one image."""
+    ours = found["steps"][what]
+    assert ours["weights"] < 1e-12
+    assert ours["loss"] < 1e-6
+    assert ours["counts"]
+
+
+@pytest.mark.parametrize("network", ["lenet5", "lenet5_modern"])
+def test_a_step_in_single_precision(found: dict[str, Any], network: str):
+    assert found["single precision"][network]["weights"] < 1e-6
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("network", ["vgg11", "alexnet_owt"])
+def test_a_step_of_a_large_network(tmp_path: Path, network: str):
+    assert in_ranks(tmp_path, network)[network]["weights"] < 1e-6
+
+
+def test_synchronised_batch_norm_is_that_of_one_rank(found: dict[str, Any]):
+    """PyTorch's own layers on the whole batch are the measure, with their running statistics."""
+    assert found["batch norm"]["weights"] < 1e-5
+    assert found["batch norm"]["counts"]
+
+
+def test_evaluation_has_the_same_bits(found: dict[str, Any]):
+    """Batches that divide, that do not, and one that is a single rank's."""
+    assert found["evaluated"] == [True, True, True]
+
+
+def test_a_number_that_is_none_stops_both(found: dict[str, Any]):
+    first, second = found["poisoned"]
+    assert first == second
+    assert first["error"].startswith("loss became nan at step 1 ")
+    assert (first["images"], first["kept"], first["step"]) == (BATCH, True, 0)
+
+
+def test_ranks_have_masks_of_their_own(found: dict[str, Any]):
+    first, second = found["masks"]
+    assert first != second
+
+
+def test_a_stop_of_one_is_a_stop_of_all(found: dict[str, Any]):
+    assert found["stopped"] == [[None, None, 143, 143]] * 2
+
+
+@pytest.mark.parametrize(("what", "code"), [("", 0), ("recipe", 2), ("torch", 2), ("the images", 3)])
+def test_ranks_that_disagree(found: dict[str, Any], what: str, code: int):
+    first, second = found["disagreeing"][what]
+    assert first == second
+    assert first[0] == code
+    assert what in first[1]
+    assert ("on rank 1" in first[1]) == bool(what)
+
+
+def test_the_first_rank_speaks_for_all(found: dict[str, Any], folder: Path):
+    (out, err), other = found["said"]
+    assert "use it" in out
+    assert "36 images" in err or "images to learn from" in err
+    assert other == ["", ""] or other == ("", "")
+    assert json.loads((folder / "unbroken" / "environment.json").read_text())["ranks"] == 2
+
+
+def digest(out: Path) -> str:
+    return read_card(RunFolder(out).checkpoints / (RunFolder(out).checkpoints / "last").read_text()).digest
+
+
+def torchrun(*options: str, command: list[str]) -> subprocess.Popen[str]:
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", *options, "-m", "convatlas"]
+    return subprocess.Popen(
+        [*launcher, *command],
+        cwd=ROOT,
+        env=environment(None),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def ranks_of(agent: subprocess.Popen[str]) -> list[int]:
+    """Process ids of the ranks, in their order."""
+    return [int(child) for child in Path(f"/proc/{agent.pid}/task/{agent.pid}/children").read_text().split()]
+
+
+def until_step(agent: subprocess.Popen[str], out: Path, step: int) -> None:
+    end = time.monotonic() + 120
+    while steps_logged(out) < step:
+        assert agent.poll() is None, agent.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+@pytest.mark.slow
+def test_a_killed_rank_is_started_again(found: dict[str, Any], folder: Path):
+    out = folder / "killed"
+    agent = torchrun("--max-restarts", "3", command=run_in(folder, "killed"))
+    until_step(agent, out, 6)
+    os.kill(ranks_of(agent)[1], signal.SIGKILL)
+    _, err = agent.communicate(timeout=120)
+    assert agent.returncode == 0, err
+    assert "the group restarts (1 of 3): resumed from step" in err
+    assert err.count("error: ") == err.count("error: another rank was lost. ") <= 1
+    assert digest(out) == digest(folder / "unbroken")

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
@@ -32,6 +33,22 @@ def pictures(tmp_path_factory, digits):
 def answers_of_training(run: Path) -> dict[str, list[str]]:
     with (run / "predictions.csv").open() as file:
         return {row["image"]: [row["predicted"], row["probability"]] for row in csv.DictReader(file)}
+
+
+def test_predict_writes_one_sorted_table(capsys, trained, pictures, tmp_path):
+    expected = done(capsys, "predict", trained, pictures, "--json").json
+    said = done(capsys, "predict", trained, pictures, "--out", tmp_path / "answers.parquet").out
+    assert said == f"{len(expected)} answers are in {tmp_path / 'answers.parquet'}\n"
+    table = pq.read_table(tmp_path / "answers.parquet")
+    assert table.column_names == ["path", "label", "probability", "top"]
+    rows = table.to_pylist()
+    assert [[*row["top"][0].values()] for row in rows] == [answer["top"][0] for answer in expected]
+    assert [(r["path"], r["label"], r["probability"]) for r in rows] == [
+        (a["path"], a["label"], a["probability"]) for a in expected
+    ]
+    assert "exclude one another" in refused(
+        capsys, 2, "predict", trained, pictures, "--json", "--out", tmp_path / "answers.parquet"
+    )
 
 
 def test_predict_prints_the_promised_keys_and_what_training_found(capsys, trained, digits, pictures):
@@ -77,7 +94,7 @@ def test_csv_and_text(capsys, trained, pictures):
     lines = done(capsys, "predict", trained, *files, "--top-k", "1").out.splitlines()
     assert [line.partition(": ")[0] for line in lines] == [str(path) for path in files]
     assert lines[0] == f"{files[0]}: {found[0]['label']}  ({found[0]['label']} {100 * found[0]['probability']:.2f} %)"
-    assert "exclude each other" in refused(capsys, 2, "predict", trained, *files, "--csv", "--json")
+    assert "exclude one another" in refused(capsys, 2, "predict", trained, *files, "--csv", "--json")
 
 
 def test_top_k_and_threshold(capsys, trained, pictures):

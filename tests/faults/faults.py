@@ -20,6 +20,7 @@ SAVE = ("tests/test_checkpoint.py",)
 FAST = ("tests/train/test_fast_layers.py",)
 CHECK = ("tests/data/test_check.py", "tests/data/test_copies.py")
 NEAR = ("tests/data/test_near.py",)
+RANKS = ("tests/train/test_distributed.py",)
 
 FAULTS = (
     Fault("full C3", "models/lenet.py", 'int(mark == "X")', "1", PAPER),
@@ -65,13 +66,20 @@ FAULTS = (
     Fault("best of a cut run kept", "train/folder.py", "self._best_of(card, folder).name", '(self._pointed("best") or folder).name', ("tests/train/test_ending.py",)),
     Fault("classes not weighted", "train/losses.py", "weights = class_weights[labels]", "weights = torch.ones_like(class_weights[labels])", ("tests/train/test_imbalance.py",)),
     Fault("copies distorted alike", "data/loader.py", "distortion.apply(pixels, places,", "distortion.apply(pixels, items,", ("tests/data/test_order.py",)),
-    Fault("parts not weighed", "train/step.py", "loss * (len(part.labels) / len(examples.labels))", "loss / micro_batches(len(batch.labels), recipe)", ("tests/train/test_step.py",)),
-    Fault("parts share a dropout mask", "train/step.py", "_DROPOUT, progress.step, micro)", "_DROPOUT, progress.step)", ("tests/train/test_step.py",)),
+    Fault("parts not weighed", "train/step.py", "share = len(part.labels) / own * batch.weight", "share = batch.weight / len(parts)", ("tests/train/test_step.py",)),
+    Fault("parts share a dropout mask", "train/step.py", "ranks.rank * len(parts) + micro)", "ranks.rank)", ("tests/train/test_step.py",)),
     Fault("share before the borders cut", "train/mix.py", "inputs), 1 - covered", "inputs), shares", ("tests/train/test_mix.py",)),
     Fault("frozen statistics move", "train/finetune.py", "                row.eval()\n", "", ("tests/train/test_finetune.py",)),
     Fault("one rate for all rows", "train/step.py", 'rate * group["lr_scale"]', "rate", ("tests/train/test_finetune.py",)),
     Fault("memory errors passed on", "train/run.py", "if not is_out_of_memory(error):", "if True:", ("tests/train/test_memory.py",)),
     Fault("average not restored", "train/state.py", "self.evaluated.load_state_dict(weights)", "pass", ("tests/train/test_resume.py",)),
+    Fault("ranks' parts not weighed", "data/share.py", "weight = len(own) / whole", "weight = 1 / self.world", RANKS),
+    Fault("rank ignored in the dropout's seed", "train/step.py", "ranks.rank * len(parts) + micro)", "micro)", RANKS),
+    Fault("evaluation not shared exactly", "data/loader.py", "[self.share.rank :: self.share.world]", "[min(self.share.rank, len(order) // self.batch_size) :: self.share.world]", RANKS),
+    Fault("every rank writes", "train/followers.py", "if not ranks.is_first:", "if False:", RANKS),
+    Fault("stop of one rank kept to itself", "train/agreement.py", "int(self._ranks.largest(self._own.exit_code or 0))", "(self._own.exit_code or 0)", RANKS),
+    Fault("no image lent to a mixture", "data/share.py", "places[-1:]", "places[:1]", RANKS),
+    Fault("statistics of a rank's own images", "train/sync_batch_norm.py", "dist.all_reduce(total)\n        return total\n\n    @staticmethod", "return total\n\n    @staticmethod", RANKS),
     Fault("order depends on the resume", "data/loader.py", "[first:]", "", ("tests/train/test_resume.py",)),
     Fault("stop flag not polled", "train/run.py", "                if stop():\n                    break\n", "", RUN),
     Fault("steps taken on NaN", "train/step.py", "if not (abs(loss_value)", "if False and not (abs(loss_value)", RUN),

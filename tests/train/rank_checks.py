@@ -21,6 +21,8 @@ from convatlas.data.loader import Batch, Loader
 from convatlas.data.share import Share
 from convatlas.errors import ConvAtlasError
 from convatlas.models import create_model
+from convatlas.serve import files
+from convatlas.serve.predictor import Predictor
 from convatlas.train.agreement import SharedStop, refuse_disagreement, started_with
 from convatlas.train.distributed import ALONE, Ranks, join_ranks
 from convatlas.train.imbalance import class_weights
@@ -152,6 +154,22 @@ def masks(ranks: Ranks) -> list[list[bool]]:
     return ranks.gather(seen[0].tolist())
 
 
+def predicted(ranks: Ranks, folder: Path) -> list[bool]:
+    """Whether each rank has the answers of one rank, and what it said of a damaged file."""
+    preprocess = recipe(*PLAIN).preprocess
+    predictor = Predictor(create_model("lenet5_modern"), tuple("0123456789"), preprocess)
+
+    def of(who: Ranks) -> tuple[list[Any], list[str]]:
+        answers = files.predict_files(predictor, [folder / "images", folder / "damaged.png"], ranks=who)
+        return answers.predictions, [problem.what for problem in answers.problems]
+
+    files._BATCH = 8
+    torch.manual_seed(0)
+    predictor.network.load_state_dict(create_model("lenet5_modern").state_dict())
+    theirs = of(ALONE)
+    return ranks.gather(of(ranks) == theirs and len(theirs[0]) == 36 and len(theirs[1]) == 1)
+
+
 def stopped(ranks: Ranks) -> list[list[int | None]]:
     """What each rank answers when only the second one was asked to stop, after its second question."""
     own = StopRequest()
@@ -179,7 +197,7 @@ def disagreeing(ranks: Ranks, what: str) -> list[tuple[int, str]]:
     return ranks.gather((0, ""))
 
 
-def everything(ranks: Ranks, names: list[str]) -> dict[str, Any]:
+def everything(ranks: Ranks, folder: Path, names: list[str]) -> dict[str, Any]:
     def made(name: str) -> Callable[[], nn.Module]:
         return lambda: create_model(name, num_classes=10, in_channels=1)
 
@@ -197,6 +215,7 @@ def everything(ranks: Ranks, names: list[str]) -> dict[str, Any]:
     synchronous = recipe(*PLAIN, "sync_batch_norm=true", "batch_size=10")
     found["batch norm"] = compared(network, synchronous, ranks, double=False)
     found["evaluated"] = [evaluated(ranks, size) for size in (5, 16, 100)]
+    found["predicted"] = predicted(ranks, folder)
     found["poisoned"] = ranks.gather(poisoned(ranks))
     found["masks"] = masks(ranks)
     found["stopped"] = stopped(ranks)
@@ -208,7 +227,7 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     folder = Path(sys.argv[1])
     with join_ranks() as joined:
-        checked = everything(joined, sys.argv[3:])
+        checked = everything(joined, folder, sys.argv[3:])
     if joined.is_first:
         (folder / "found.json").write_text(json.dumps(checked))
     if not sys.argv[3:]:

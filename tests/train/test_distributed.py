@@ -59,6 +59,7 @@ def in_ranks(folder: Path, *networks: str) -> dict[str, Any]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("ranks")
     class_folders(root / "images", CLASSES, count=12)
+    (root / "damaged.png").write_bytes(b"\x89PNG\r\n\x1a\n damaged")
     return root
 
 
@@ -96,6 +97,10 @@ def test_synchronised_batch_norm_is_that_of_one_rank(found: dict[str, Any]):
 def test_evaluation_has_the_same_bits(found: dict[str, Any]):
     """Batches that divide, that do not, and one that is a single rank's."""
     assert found["evaluated"] == [True, True, True]
+
+
+def test_predictions_are_those_of_one_rank(found: dict[str, Any]):
+    assert found["predicted"] == [True, True]
 
 
 def test_a_number_that_is_none_stops_both(found: dict[str, Any]):

@@ -8,6 +8,8 @@ import typer
 from convatlas.cli.options import DATA_HELP, Device, Json, Offline, OnCorrupt
 from convatlas.cli.output import note, percent, print_json, print_line
 from convatlas.serve.evaluate import evaluate
+from convatlas.train.distributed import join_ranks
+from convatlas.weights.device import usable_device
 
 
 def evaluate_command(
@@ -29,7 +31,12 @@ def evaluate_command(
 
     Example: convatlas evaluate runs/digits mnist
     """
-    found = evaluate(run, data, device=device, offline=offline, on_corrupt=on_corrupt, on_note=note)
+    with join_ranks(usable_device(device)) as ranks:
+        place = ranks.place(usable_device(device))
+        on_note = note if ranks.is_first else str
+        found = evaluate(run, data, device=place, offline=offline, on_corrupt=on_corrupt, on_note=on_note, ranks=ranks)
+    if not ranks.is_first:
+        return
     calibration = found.calibration()
     if json:
         print_json(found.summary() | {"calibration": calibration.as_json()})

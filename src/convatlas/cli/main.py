@@ -14,7 +14,7 @@ import convatlas
 from convatlas.cli import check, compare, draw, evaluate, hub, models, predict, train, weights
 from convatlas.errors import EXIT_INTERRUPTED, ConvAtlasError, OutOfMemoryError, StorageError, UsageError
 from convatlas.models import VARIANTS
-from convatlas.train.distributed import is_first_to_say
+from convatlas.train.distributed import is_first_to_say, is_started_by_torchrun
 
 _WELCOME = f"""\
 ConvAtlas {convatlas.__version__}: the landmark convolutional networks, LeNet-5 to SENet,
@@ -73,6 +73,9 @@ def run() -> None:
             stream.flush()
         except (OSError, ValueError):
             _silence(stream)
+    if is_started_by_torchrun():
+        # A rank that is done must not be failed by the threads of libraries that end before or after one another.
+        os._exit(code)
     sys.exit(code)
 
 

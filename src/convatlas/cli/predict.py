@@ -8,8 +8,11 @@ import typer
 from convatlas.cli.options import Device, Json
 from convatlas.cli.output import note, percent, print_csv, print_json, print_line
 from convatlas.errors import UsageError
-from convatlas.serve.files import predict_files
+from convatlas.serve.files import Answers, predict_files
 from convatlas.serve.predictor import load
+from convatlas.serve.table import require_pyarrow, write_predictions
+from convatlas.train.distributed import join_ranks
+from convatlas.weights.device import usable_device
 
 
 def predict_command(
@@ -22,6 +25,9 @@ def predict_command(
         typer.Option(help="Swap dark and light; auto: when an image's ground is unlike the training images'."),
     ] = "auto",
     device: Device = "cpu",
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A Parquet file for the answers; nothing else is printed then.")
+    ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     json: Json = False,
 ) -> None:
@@ -29,12 +35,25 @@ def predict_command(
 
     Example: convatlas predict runs/digits photo.jpg --top-k 1
     """
-    if as_csv and json:
-        raise UsageError("--csv and --json exclude each other", do="give one of them")
-    answers = predict_files(load(run, device=device), images, top_k=top_k, threshold=threshold, invert=invert)
+    if sum([as_csv, json, out is not None]) > 1:
+        raise UsageError("--out, --csv and --json exclude one another", do="give one of them")
+    if out is not None:
+        require_pyarrow()
+    with join_ranks(usable_device(device)) as ranks:
+        predictor = load(run, device=ranks.place(usable_device(device)))
+        answers = predict_files(predictor, images, top_k=top_k, threshold=threshold, invert=invert, ranks=ranks)
+        if ranks.is_first:
+            _show(answers, out, as_csv=as_csv, json=json)
+        answers.raise_problems()
+
+
+def _show(answers: Answers, out: Path | None, *, as_csv: bool, json: bool) -> None:
     for remark in answers.notes:
         note(remark)
-    if json:
+    if out is not None:
+        write_predictions(out, answers.predictions)
+        print_line(f"{len(answers.predictions):,} answers are in {out}")
+    elif json:
         print_json(
             [
                 {"path": str(path), "label": p.label, "probability": p.probability, "top": p.top}
@@ -48,4 +67,3 @@ def predict_command(
         for path, p in answers.predictions:
             top = ", ".join(f"{name} {percent(value)}" for name, value in p.top)
             print_line(f"{path}: {p.label}  ({top})")
-    answers.raise_problems()

@@ -11,6 +11,8 @@ from convatlas.data.images import AnyImages, Data
 from convatlas.data.source import load_data
 from convatlas.errors import DataError, StorageError
 from convatlas.serve.predictor import load
+from convatlas.train.agreement import refuse_disagreement, started_with
+from convatlas.train.distributed import ALONE, Ranks
 from convatlas.train.folder import RunFolder
 from convatlas.train.metrics import Evaluation
 
@@ -25,6 +27,7 @@ def evaluate(
     offline: bool = False,
     on_corrupt: Literal["error", "skip"] = "error",
     on_note: Callable[[str], object] = lambda note: None,
+    ranks: Ranks = ALONE,
 ) -> Evaluation:
     """Classify the test images of a data set.
 
@@ -35,19 +38,22 @@ def evaluate(
         offline: never download.
         on_corrupt: what to do with a folder's images that cannot be decoded.
         on_note: called with each remark on the data.
+        ranks: those that share the images; see `join_ranks`. Each has the answers on all of them.
 
     Raises:
-        UsageError: for a device or a data set that is not there.
-        DataError: for data that cannot be used, or whose classes are not the network's. Classes are matched by name.
+        UsageError: for a device or a data set that is not there, or ranks with different networks or code.
+        DataError: for data that cannot be used, is not the same on all ranks, or whose classes are not the network's.
+            Classes are matched by name.
         StorageError: for a folder that holds no checkpoint, or a damaged one.
     """
     predictor = load(run, device=device)
     source = trained_on(Path(run)) if data is None else data
     loaded = load_data(source, predictor.preprocess, offline=offline, on_corrupt=on_corrupt)
+    refuse_disagreement(ranks, lambda: started_with(predictor.network, loaded))
     images = relabelled(loaded, predictor.classes)
     for note in loaded.notes:
         on_note(note)
-    return predictor.evaluate(images)
+    return predictor.evaluate(images, ranks=ranks)
 
 
 def trained_on(run: Path) -> str:

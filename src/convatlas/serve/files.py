@@ -1,6 +1,6 @@
 """Classifying files: folders stand for the images in them, and one bad file does not cost the others' answers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +11,8 @@ from convatlas.data.figure import Invert
 from convatlas.data.tree import counted, listed, look_through
 from convatlas.errors import DataError
 from convatlas.serve.predictor import Prediction, Predictor, check_options
+from convatlas.train.agreement import DATA, digest_of, refuse_disagreement, started_with
+from convatlas.train.distributed import ALONE, Ranks
 
 _BATCH = 64
 
@@ -46,6 +48,7 @@ def predict_files(
     top_k: int = 3,
     threshold: float = 0.0,
     invert: Invert = "auto",
+    ranks: Ranks = ALONE,
 ) -> Answers:
     """Classify files.
 
@@ -55,31 +58,46 @@ def predict_files(
         top_k: as for `Predictor.predict`, like the rest.
         threshold: see there.
         invert: see there.
+        ranks: those that share the files; see `join_ranks`. Each has all the answers, as one rank would have them.
 
     Raises:
-        UsageError: for an option that is not allowed.
+        UsageError: for an option that is not allowed, or ranks with different networks or code.
+        DataError: for ranks that find different files.
     """
     check_options(top_k, threshold, invert)
     answers = Answers()
-    waiting: list[tuple[Path, Tensor]] = []
-
-    def answer() -> None:
-        if waiting:
-            pixels = stack([stored for _, stored in waiting])
-            found = predictor.answers(pixels, top_k=top_k, threshold=threshold)
-            answers.predictions += [(file, one) for (file, _), one in zip(waiting, found, strict=True)]
-            waiting.clear()
-
-    for path in paths:
-        for file in _files(path, answers):
-            try:
-                waiting.append((file, predictor.stored(file, invert)))
-            except DataError as error:
-                answers.problems.append(error)
-            if len(waiting) == _BATCH:
-                answer()
-    answer()
+    files = [file for path in paths for file in _files(path, answers)]
+    refuse_disagreement(ranks, lambda: started_with(predictor.network, None) | {DATA: digest_of(*map(str, files))})
+    batches = [files[start : start + _BATCH] for start in range(0, len(files), _BATCH)]
+    own = [
+        _answered(predictor, batch, top_k=top_k, threshold=threshold, invert=invert)
+        for batch in batches[ranks.rank :: ranks.world]
+    ]
+    found = ranks.gather(own)
+    damaged: list[DataError] = []
+    for index in range(len(batches)):
+        predictions, problems = found[index % ranks.world][index // ranks.world]
+        answers.predictions += predictions
+        damaged += [DataError(what, do=do) for what, do in problems]
+    answers.problems[:0] = damaged
     return answers
+
+
+def _answered(
+    predictor: Predictor, files: Sequence[Path], *, top_k: int, threshold: float, invert: Invert
+) -> tuple[list[tuple[Path, Prediction]], list[tuple[str, str]]]:
+    """Answers, and what was wrong with the files that have none; both as other ranks can be sent them."""
+    decoded: list[tuple[Path, Tensor]] = []
+    problems: list[tuple[str, str]] = []
+    for file in files:
+        try:
+            decoded.append((file, predictor.stored(file, invert)))
+        except DataError as error:
+            problems.append((error.what, error.do))
+    if not decoded:
+        return [], problems
+    predictions = predictor.answers(stack([pixels for _, pixels in decoded]), top_k=top_k, threshold=threshold)
+    return [(file, one) for (file, _), one in zip(decoded, predictions, strict=True)], problems
 
 
 def _files(path: Path, answers: Answers) -> list[Path]:

@@ -18,8 +18,10 @@ from convatlas.data.figure import Invert, as_trained
 from convatlas.data.images import AnyImages
 from convatlas.data.loader import Loader
 from convatlas.data.preprocess import Preprocess
+from convatlas.data.share import Share
 from convatlas.errors import StorageError, UsageError
 from convatlas.models.network import Network
+from convatlas.train.distributed import ALONE, Ranks
 from convatlas.train.loop import classify
 from convatlas.train.metrics import Evaluation
 from convatlas.weights.device import usable_device
@@ -123,9 +125,11 @@ class Predictor:
         probabilities: Tensor = (logits.float() / self.temperature).softmax(dim=1).cpu()
         return probabilities
 
-    def evaluate(self, images: AnyImages) -> Evaluation:
-        """The network's answers on images in the stored form, with their labels."""
-        found = classify(self.network, Loader(images, self.preprocess, batch_size=_BATCH, device=self.device))
+    def evaluate(self, images: AnyImages, *, ranks: Ranks = ALONE) -> Evaluation:
+        """The network's answers on images in the stored form, with their labels; the ranks share the work."""
+        share = Share(ranks.rank, ranks.world)
+        loader = Loader(images, self.preprocess, batch_size=_BATCH, device=self.device, share=share)
+        found = classify(self.network, loader, ranks=ranks)
         return replace(found, temperature=self.temperature)
 
 

@@ -15,7 +15,8 @@ from convatlas.train.distributed import Ranks
 from convatlas.train.recipe import Recipe
 from convatlas.train.stop import StopRequest
 
-_DATA = "the images"
+DATA = "the images"
+"""The key of a difference that is a DataError."""
 
 
 class SharedStop(StopRequest):
@@ -37,16 +38,15 @@ class SharedStop(StopRequest):
         return super().__call__()
 
 
-def started_with(model: nn.Module, data: Data, recipe: Recipe | None) -> dict[str, str]:
-    """What has to be the same on every rank, by what a message calls it."""
+def started_with(model: nn.Module, data: Data | None, recipe: Recipe | None = None) -> dict[str, str]:
+    """What has to be the same on every rank, by what a message calls it; without data or a recipe, the rest."""
     return {
-        _DATA: data.fingerprint,
-        "the classes": _digest(*data.classes),
-        "the recipe": _digest(recipe.to_toml() if recipe is not None else ""),
+        DATA: data.fingerprint if data is not None else "",
+        "the recipe": digest_of(recipe.to_toml() if recipe is not None else ""),
         "torch": torch.__version__,
         "python": platform.python_version(),
         "the code of convatlas": _code(),
-        "the first weights": digest(model.state_dict(), 0),
+        "the weights": digest(model.state_dict(), 0),
     }
 
 
@@ -58,7 +58,7 @@ def refuse_disagreement(ranks: Ranks, own: Callable[[], Mapping[str, str]]) -> N
         own: gives this rank's; see `started_with`.
 
     Raises:
-        DataError: if they have different images or classes.
+        DataError: if they have different images, labels or classes.
         UsageError: for any other difference. Both name each, with the rank.
     """
     if ranks.world == 1:
@@ -73,7 +73,7 @@ def refuse_disagreement(ranks: Ranks, own: Callable[[], Mapping[str, str]]) -> N
     if not differences:
         return
     message = f"the ranks were started with different things ({'; '.join(differences)})"
-    if any(difference.startswith((_DATA, "the classes")) for difference in differences):
+    if any(difference.startswith(DATA) for difference in differences):
         raise DataError(message, do="give every machine the same images under the same path")
     raise UsageError(message, do="give every machine the same versions, files and settings")
 
@@ -81,10 +81,13 @@ def refuse_disagreement(ranks: Ranks, own: Callable[[], Mapping[str, str]]) -> N
 def _code() -> str:
     """A digest of this package's source files."""
     root = Path(__file__).parents[1]
-    return _digest(*(f"{path.relative_to(root)} {_digest(path.read_text())}" for path in sorted(root.rglob("*.py"))))
+    return digest_of(
+        *(f"{path.relative_to(root)} {digest_of(path.read_text())}" for path in sorted(root.rglob("*.py")))
+    )
 
 
-def _digest(*texts: str) -> str:
+def digest_of(*texts: str) -> str:
+    """SHA-256 of texts in their order."""
     return sha256("\n".join(texts).encode()).hexdigest()
 
 

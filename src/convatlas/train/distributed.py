@@ -193,7 +193,13 @@ def join_ranks(device: torch.device | str = "cpu") -> Iterator[Ranks]:
     try:
         if kind.type == "cuda":
             torch.cuda.set_device(ranks.device)
-        dist.init_process_group("cpu:gloo,cuda:nccl" if kind.type == "cuda" else "gloo", timeout=_TIMEOUT)
+        dist.init_process_group(
+            "cpu:gloo,cuda:nccl" if kind.type == "cuda" else "gloo",
+            store=_store(os.environ, _TIMEOUT),
+            rank=ranks.rank,
+            world_size=ranks.world,
+            timeout=_TIMEOUT,
+        )
         with warnings.catch_warnings():
             # An argument that has another name in later versions; layouts that cost small networks nothing.
             warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
@@ -211,14 +217,31 @@ def is_first_to_say(error: ConvAtlasError) -> bool:
     """Whether no other rank has reported an error yet that says the same, or that explains a lost rank."""
     if not is_started_by_torchrun():
         return True
-    start = f"convatlas/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}"
-    address = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     try:
-        store = dist.TCPStore(*address, timeout=timedelta(seconds=5), wait_for_workers=False)  # type: ignore[attr-defined]
-        is_first = int(store.add(f"{start}/errors", 1)) == 1
-        return is_first if isinstance(error, RankLostError) else int(store.add(f"{start}/{_short(str(error))}", 1)) == 1
+        store = _store(os.environ, timedelta(seconds=5), may_serve=False)
+        is_first = int(store.add("errors", 1)) == 1
+        return is_first if isinstance(error, RankLostError) else int(store.add(_short(str(error)), 1)) == 1
     except (RuntimeError, ValueError):
         return True
+
+
+def _store(variables: Mapping[str, str], timeout: timedelta, *, may_serve: bool = True) -> dist.Store:  # type: ignore[name-defined]
+    """Where the ranks of a group find one another: in torchrun's own process, or else in the first rank."""
+    serves = may_serve and variables["RANK"] == "0" and variables.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
+    store = dist.TCPStore(  # type: ignore[attr-defined]
+        variables["MASTER_ADDR"],
+        int(variables["MASTER_PORT"]),
+        int(variables["WORLD_SIZE"]),
+        is_master=serves,
+        timeout=timeout,
+        wait_for_workers=False,
+    )
+    if variables.get("LOCAL_WORLD_SIZE") != variables["WORLD_SIZE"]:
+        # Machines may count restarts differently; their torchrun makes a store for each start of the group.
+        return store
+    # On one machine the store outlives the group, and with it the addresses of ranks that are gone.
+    start = f"start-{variables.get('TORCHELASTIC_RESTART_COUNT', 0)}"
+    return dist.PrefixStore(start, store)  # type: ignore[attr-defined]
 
 
 def _short(text: str) -> str:

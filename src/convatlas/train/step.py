@@ -5,6 +5,7 @@ import torch
 from convatlas.data.hashing import seed_of
 from convatlas.data.loader import Batch
 from convatlas.errors import NonFiniteError
+from convatlas.train.auxiliary import learn_from
 from convatlas.train.losses import Criterion
 from convatlas.train.mix import mixed
 from convatlas.train.recipe import Recipe
@@ -53,8 +54,7 @@ def take_step(state: TrainingState, batch: Batch, compute_loss: Criterion, rate:
     loss_sum, wrong = torch.zeros((), device=batch.inputs.device), torch.zeros((), device=batch.inputs.device)
     for micro, part in enumerate(examples.split(micro_batches(len(batch.labels), recipe))):
         _seed_dropout(seed_of(recipe.seed, _DROPOUT, progress.step, micro), batch.inputs.device)
-        logits = state.model(part.inputs)
-        loss = part.loss(compute_loss, logits)
+        logits, loss = learn_from(part, state.model, compute_loss, recipe.auxiliary)
         if part is not examples:
             loss = loss * (len(part.labels) / len(examples.labels))
         torch.autograd.backward(loss)

@@ -100,4 +100,10 @@ FAULTS = (
     Fault("a band of the hash forgotten", "data/near.py", "MAX_BITS + 1)]", "MAX_BITS + 1)][:-1]", NEAR),
     Fault("near by the hash alone", "data/near.py", "_correlation(copies[first], copies[second]) >= wanted", "wanted > 0", CHECK),
     Fault("digits taken for near", "data/near.py", "MIN_CORRELATION_EVEN = 0.995", "MIN_CORRELATION_EVEN = 0.9", CHECK),
-)  # fmt: skip
+    Fault("heads weighed as the network", "train/auxiliary.py", "loss + auxiliary * examples", "loss + examples", ("tests/train/test_auxiliary.py",)),
+    Fault("heads trained without a weight", "train/auxiliary.py", "if not auxiliary or not isinstance", "if not isinstance", ("tests/train/test_auxiliary.py",)),
+    Fault("test images decide the recipe", "data/look.py", '_of_each_folder(path / "train" if (path / "train").is_dir() else path)', "_of_each_folder(path)", ("tests/data/test_look.py",)),
+    Fault("network given less than it takes", "recipes/modern.py", "max(min_size, min(images.shorter, side))", "min(images.shorter, side)", ("tests/recipes/test_choice.py",)),
+    Fault("digits mirrored", "recipes/modern.py", "NoCrop(), Distortion(shift", "NoCrop(), Distortion(mirror=True, shift", ("tests/recipes/test_choice.py",)),
+    Fault("middle of the old size", "recipes/resize.py", "max(new, round(length * new / old))", "max(new, length)", ("tests/recipes/test_resize.py",)),
+)

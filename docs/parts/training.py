@@ -1,6 +1,7 @@
 """Recipes and their fields."""
 
 import inspect
+import re
 import typing
 
 from pydantic import BaseModel
@@ -19,7 +20,9 @@ def recipes() -> str:
         optimizer = f"{r.optimizer.name}, lr {r.optimizer.lr:g}, {r.schedule.name}; {r.loss.name}"
         rows.append((f"`{name}`", r.epochs, f"{r.batch_size:,}", optimizer, _changes(r), _input(r)))
         networks = ", ".join(f"[{n}](networks/{n}.md)" for n, chosen in PAPERS.items() if chosen == name)
-        notes += [f"### {name}", summary, *([more] if more else []), *([f"Paper of {networks}."] if networks else [])]
+        more = re.sub(r"^(Stated|Open|Other than stated|Run)\b", r"**\1**", more, flags=re.MULTILINE)
+        notes += [f"### {name}", summary, *([more] if more else [])]
+        notes += [f"`--recipe paper` takes it for {networks}."] if networks else []
     return "\n\n".join([table("recipe|epochs:|batch:|optimizer, schedule; loss|random changes|input", rows), *notes])
 
 
@@ -29,8 +32,8 @@ def _changes(recipe: Recipe) -> str:
     words = {
         "none": [],
         "padded": [f"moved by {getattr(crop, 'pixels', 0)} pixels"],
-        "window": ["window, shorter side {} to {}".format(*getattr(crop, "shorter", (0, 0)))],
-        "area": ["part of {:.0%} to {:.0%}".format(*getattr(crop, "area", (0, 0)))],
+        "window": [f"window, shorter side {_range(getattr(crop, 'shorter', (0, 0)))}"],
+        "area": ["part of {:.0f} to {:.0f} %".format(*(100 * share for share in getattr(crop, "area", (0, 0))))],
     }[crop.name]
     distortion = recipe.distortion
     words += ["mirrored"] * distortion.mirror
@@ -38,6 +41,11 @@ def _changes(recipe: Recipe) -> str:
     words += ["colours"] * (not colour.changes_nothing) + ["RandAugment"] * bool(recipe.randaugment.operations)
     words += ["mixup"] * bool(recipe.mix.mixup) + ["CutMix"] * bool(recipe.mix.cutmix)
     return ", ".join(words) or "none"
+
+
+def _range(ends: tuple[int, int]) -> str:
+    low, high = ends
+    return f"{low}" if low == high else f"{low} to {high}"
 
 
 def _input(recipe: Recipe) -> str:

@@ -39,7 +39,7 @@ def nin_cifar10() -> Recipe:
 
 
 def nin_mnist() -> Recipe:
-    """Network in Network's training on MNIST; Lin et al., section 4.4.
+    """Network in Network's training on MNIST; Lin et al., section 4.5.
 
     Stated: as on CIFAR-10, without moving or mirroring.
 

@@ -10,12 +10,11 @@ from convatlas.atlas import venue_and_year
 from convatlas.costs import cost
 from convatlas.models import get_variant, list_models
 from convatlas.models.variant import Paper, Published, Variant
-from convatlas.recipes import RECIPES
+from convatlas.recipes.choice import OWN, PAPERS
 from parts.drawings import drawn
 from parts.markdown import DOCS, table
 from parts.terms import term_link, terms_of
 
-_BORROWED = "lenet5_modern"
 _COUNTS = {"params": "parameters", "connections": "connections"}
 _MARKS = {
     "same": '<span class="yes">✓</span>',
@@ -81,17 +80,17 @@ def story(name: str, family: str) -> str:
 
 
 def training(name: str) -> str:
-    """How to train a network: by its own recipe, or by another's that is fitted to its images."""
-    if name in RECIPES:
-        return f"```text\nconvatlas train {name}\n```\n\n[Training](../training.md) has the recipe."
-    channels, height, width = get_variant(name).input_size
-    settings = (f"channels={channels}", f"size=[{height},{width}]", "padding=0")
-    shown = " \\\n  ".join(["", *(f"--set preprocess.{setting}" for setting in settings)])
-    return (
-        "It has no recipe of its own yet. With another one, on images of the paper's size:\n\n"
-        f"```text\nconvatlas train {name} FOLDER --recipe {_BORROWED}{shown}\n```\n\n"
-        "The learning rate is then yours to find. [Training](../training.md) has every field."
-    )
+    """How to train a network: by the default for it and the images, and as its paper has it."""
+    data = "" if name in OWN else " FOLDER"
+    paper = PAPERS.get(name)
+    commands = [f"convatlas train {name}{data}"]
+    commands += [f"convatlas train {name}{data} --recipe paper"] if paper else []
+    said = [
+        "The recipe is its own." if name in OWN else "The recipe is the modern default for its size and the images."
+    ]
+    said += [f"With `--recipe paper` it is the paper's, `{paper}`."] if paper else []
+    shown = "\n".join(commands)
+    return f"```text\n{shown}\n```\n\n{' '.join(said)} [Recipes](../recipes.md) has both."
 
 
 def _number(value: int | tuple[int, ...]) -> str:

@@ -1,25 +1,56 @@
 """Recipes and their fields."""
 
 import inspect
+import re
 import typing
 
 from pydantic import BaseModel
 
-from convatlas.recipes import RECIPES
+from convatlas.recipes import PAPERS, RECIPES
 from convatlas.train.recipe import Recipe
 from parts.markdown import summary_of, table
 
 
 def recipes() -> str:
-    """Every recipe with what sets it apart."""
+    """Every recipe: a row each, and what its docstring says."""
     rows, notes = [], []
     for name, recipe in RECIPES.items():
         r = recipe()
-        learning = f"{r.optimizer.name}, lr {r.optimizer.lr:g}, {r.schedule.name}; {r.loss.name}"
         summary, _, more = (inspect.getdoc(recipe) or "").partition("\n\n")
-        rows.append((f"`{name}`", r.epochs, r.batch_size, learning, summary))
-        notes += [f"`{name}`: {more}"] if more else []
-    return "\n\n".join([table("recipe|epochs:|batch:|optimizer, schedule; loss|what for", rows), *notes])
+        optimizer = f"{r.optimizer.name}, lr {r.optimizer.lr:g}, {r.schedule.name}; {r.loss.name}"
+        rows.append((f"`{name}`", r.epochs, f"{r.batch_size:,}", optimizer, _changes(r), _input(r)))
+        networks = ", ".join(f"[{n}](networks/{n}.md)" for n, chosen in PAPERS.items() if chosen == name)
+        more = re.sub(r"^(Stated|Open|Other than stated|Run)\b", r"**\1**", more, flags=re.MULTILINE)
+        notes += [f"### {name}", summary, *([more] if more else [])]
+        notes += [f"`--recipe paper` takes it for {networks}."] if networks else []
+    return "\n\n".join([table("recipe|epochs:|batch:|optimizer, schedule; loss|random changes|input", rows), *notes])
+
+
+def _changes(recipe: Recipe) -> str:
+    """What happens to the training images, in a few words."""
+    crop, colour = recipe.crop, recipe.colour
+    words = {
+        "none": [],
+        "padded": [f"moved by {getattr(crop, 'pixels', 0)} pixels"],
+        "window": [f"window, shorter side {_range(getattr(crop, 'shorter', (0, 0)))}"],
+        "area": ["part of {:.0f} to {:.0f} %".format(*(100 * share for share in getattr(crop, "area", (0, 0))))],
+    }[crop.name]
+    distortion = recipe.distortion
+    words += ["mirrored"] * distortion.mirror
+    words += ["distorted"] * any((distortion.shift, distortion.scale, distortion.squeeze, distortion.shear))
+    words += ["colours"] * (not colour.changes_nothing) + ["RandAugment"] * bool(recipe.randaugment.operations)
+    words += ["mixup"] * bool(recipe.mix.mixup) + ["CutMix"] * bool(recipe.mix.cutmix)
+    return ", ".join(words) or "none"
+
+
+def _range(ends: tuple[int, int]) -> str:
+    low, high = ends
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def _input(recipe: Recipe) -> str:
+    channels, height, width = recipe.preprocess.input_size
+    return f"{channels}×{height}×{width}"
 
 
 def recipe_fields() -> str:

@@ -5,6 +5,7 @@ from convatlas.analysis.diagram.figure import Figure as Figure
 from convatlas.analysis.summary import Summary as Summary
 from convatlas.atlas import draw as draw
 from convatlas.atlas import summarize as summarize
+from convatlas.auto import auto_recipe as auto_recipe
 from convatlas.comparison import compare as compare
 from convatlas.errors import ConvAtlasError as ConvAtlasError
 from convatlas.models import get_variant as get_variant

@@ -28,6 +28,7 @@ from convatlas.models import VARIANTS
 from convatlas.recipes import RECIPES
 from convatlas.train.recipe import Recipe, Record
 from tests.cli.harness import leaves
+from tests.data.photos import photos
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -134,15 +135,21 @@ def test_a_wrong_number_gets_a_cross(hooks: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_a_variants_page_says_how_to_train_it(hooks: ModuleType, name: str, tmp_path: Path) -> None:
+def test_a_variants_page_says_how_to_train_it(
+    hooks: ModuleType, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    photos(tmp_path / "FOLDER", {"a": 1, "b": 1})
     shown = importlib.import_module("parts.networks").training(name)
-    (command,) = re.findall(r"^```text\n(convatlas train .*?)^```$", shown, re.MULTILINE | re.DOTALL)
-    words = shlex.split(command.replace("\\\n", " "))[2:]
-    parsed = typer.main.get_command(app).commands["train"].make_context("train", words).params
-    # Refuses an unknown field, a missing recipe and images that the network does not take.
-    plan = new_plan(parsed["name"], parsed["data"], parsed["recipe"], parsed["settings"] or [], tmp_path)
-    assert plan.name == name
-    assert plan.recipe.preprocess.input_size == VARIANTS[name].input_size
+    (commands,) = re.findall(r"^```text\n(convatlas train .*?)^```$", shown, re.MULTILINE | re.DOTALL)
+    for command in commands.splitlines():
+        words = shlex.split(command)[2:]
+        parsed = typer.main.get_command(app).commands["train"].make_context("train", words).params
+        # Refuses a missing recipe and images that the network does not take.
+        plan = new_plan(parsed["name"], parsed["data"], parsed["recipe"], parsed["settings"] or [], tmp_path)
+        assert plan.name == name
+        if parsed["recipe"] == "paper":
+            assert plan.recipe.preprocess.input_size == VARIANTS[name].input_size
 
 
 def test_every_family_has_a_story(hooks: ModuleType) -> None:

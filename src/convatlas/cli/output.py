@@ -100,8 +100,8 @@ def percent(fraction: float) -> str:
 class TrainingProgress:
     """A bar for the run's steps: epoch, loss, error, images a second, time left."""
 
-    def __init__(self, progress: Progress) -> None:
-        self.progress = progress
+    def __init__(self, progress: Progress, remarks: Sequence[str]) -> None:
+        self.progress, self.remarks = progress, remarks
         self.task: TaskID | None = None
         self.loss = 0.0
         self.validation = ""
@@ -117,7 +117,7 @@ class TrainingProgress:
                     f"{data.name}: {len(data.train):,} images to learn from, {len(data.test):,} to test on; "
                     f"the run is {event.path}"
                 )
-                for remark in event.remarks:
+                for remark in (*self.remarks, *event.remarks):
                     note(remark)
                 self.task = self.progress.add_task("", total=event.steps, completed=event.step, text="")
                 self.mark = (0, time.perf_counter())
@@ -141,14 +141,16 @@ class TrainingProgress:
 
 
 @contextmanager
-def training_progress(*, shown: bool = True) -> Iterator[Callable[[Started | Event], None]]:
-    """A progress bar on the error stream if that is a terminal, with remarks; nothing at all if not `shown`."""
+def training_progress(
+    remarks: Sequence[str] = (), *, shown: bool = True
+) -> Iterator[Callable[[Started | Event], None]]:
+    """A progress bar on the error stream if that is a terminal, otherwise the remarks alone; nothing if not `shown`."""
     if not shown:
         yield lambda event: None
         return
     columns = BarColumn(bar_width=12), TextColumn("{task.fields[text]}"), TimeRemainingColumn(compact=True)
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress:
-        yield TrainingProgress(progress)
+        yield TrainingProgress(progress, remarks)
 
 
 @contextmanager
@@ -183,9 +185,9 @@ def print_trained(result: RunResult) -> None:
     print_line(f"use it      convatlas predict {shlex.quote(str(result.path))} IMAGE...")
 
 
-def print_rehearsal(rehearsal: Rehearsal) -> None:
-    """What a dry run found, in lines of text."""
-    for remark in rehearsal.remarks:
+def print_rehearsal(rehearsal: Rehearsal, remarks: Sequence[str]) -> None:
+    """What a dry run found, in lines of text, behind remarks on the choice of the recipe."""
+    for remark in (*remarks, *rehearsal.remarks):
         note(remark)
     seconds = rehearsal.steps * rehearsal.seconds_per_step
     length = (

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from convatlas.auto import auto_recipe
 from convatlas.errors import StorageError, UsageError
 from convatlas.models import get_variant
-from convatlas.recipes import RECIPES, get_recipe
+from convatlas.recipes import Choice, get_recipe, paper_recipe
+from convatlas.recipes.resize import with_settings_to_scale
 from convatlas.train.distributed import Ranks
 from convatlas.train.folder import RunFolder
 from convatlas.train.recipe import Recipe
@@ -17,12 +19,13 @@ RUNS = Path("runs")
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A network, its data, how to train it and where the run is kept."""
+    """A network, its data, how to train it, where the run is kept, and what to say of the choice."""
 
     name: str
     data: str
     recipe: Recipe
     out: Path
+    remarks: tuple[str, ...] = ()
 
 
 def planned(
@@ -63,20 +66,18 @@ def new_plan(name: str | None, data: str | None, recipe: str | None, settings: S
     Args:
         name: the network; lenet5 by default.
         data: what a DATA argument means; mnist5k by default.
-        recipe: a recipe's name or TOML file; the network's own by default.
+        recipe: a recipe's name or TOML file, "paper", or "auto", which is the default.
         settings: changes of the recipe, as in `optimizer.lr=0.1`.
         out: the run folder; by default a new one that is named after network and data.
 
     Raises:
         UsageError: for a name, key or value that is not allowed.
+        DataError: for data that the recipe is to be chosen by and that cannot be read.
     """
     name, data = name or "lenet5", data or "mnist5k"
     least = get_variant(name).min_size
-    if recipe is None and name not in RECIPES:
-        raise UsageError(
-            f"{name} has no recipe of its own yet", do=f"add --recipe with one of {', '.join(RECIPES)}, or a TOML file"
-        )
-    chosen = get_recipe(recipe or name).with_settings(settings)
+    begun = _recipe(name, data, recipe)
+    chosen, scaled = with_settings_to_scale(begun.recipe, settings)
     _, height, width = chosen.preprocess.input_size
     if min(height, width) < least:
         side = least - 2 * chosen.preprocess.padding
@@ -84,7 +85,14 @@ def new_plan(name: str | None, data: str | None, recipe: str | None, settings: S
             f"{name} needs at least {least}x{least} pixels, the recipe gives {height}x{width}",
             do=f"--set preprocess.size=[{side},{side}], or more",
         )
-    return Plan(name, data, chosen, out or _new_folder(name, data))
+    reasons = (begun.reason,) if begun.reason else ()
+    return Plan(name, data, chosen, out or _new_folder(name, data), (*reasons, *scaled))
+
+
+def _recipe(name: str, data: str, recipe: str | None) -> Choice:
+    if recipe in (None, "auto"):
+        return auto_recipe(name, data)
+    return Choice(paper_recipe(name) if recipe == "paper" else get_recipe(str(recipe)), "")
 
 
 def resumed_plan(

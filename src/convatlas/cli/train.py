@@ -26,7 +26,10 @@ def train_command(
         str | None, typer.Argument(metavar="NAME", help="A network; see `convatlas list`.", show_default="lenet5")
     ] = None,
     data: Annotated[str | None, typer.Argument(metavar="DATA", help=DATA_HELP, show_default="mnist5k")] = None,
-    recipe: Annotated[str | None, typer.Option(help="A recipe, or a TOML file.", show_default="the network's")] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="A recipe, a TOML file, auto, or paper: the network's paper's.", show_default="auto"),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a field of the recipe; may be repeated."),
@@ -71,9 +74,9 @@ def train_command(
         )
         if dry_run:
             rehearsal = rehearse(model, loaded, plan.recipe, plan.out, device=place, workers=workers)
-            print_json(asdict(rehearsal)) if json else print_rehearsal(rehearsal)
+            print_json(asdict(rehearsal)) if json else print_rehearsal(rehearsal, plan.remarks)
             return
-        with training_progress(shown=ranks.is_first) as progress:
+        with training_progress(plan.remarks, shown=ranks.is_first) as progress:
             result = train(
                 model,
                 loaded,

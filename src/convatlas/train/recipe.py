@@ -217,6 +217,11 @@ class Recipe(Record):
     optimizer: Optimizer
     schedule: Schedule = Constant()
     loss: Loss = CrossEntropy()
+    auxiliary: float = Field(
+        0.0,
+        ge=0,
+        description="weight of each auxiliary classifier's loss, 0.3 in GoogLeNet's paper; 0: none is trained",
+    )
     crop: Crop = NoCrop()
     distortion: Distortion = Field(Distortion(), description="random changes of the training images")
     randaugment: RandAugment = Field(RandAugment(), description="random operations on the training images")

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from convatlas.train.auxiliary import learner_of
 from convatlas.train.optim import build_optimizer
 from convatlas.train.recipe import Recipe
 
@@ -56,10 +57,13 @@ class TrainingState:
     Args:
         model: already on its device.
         recipe: how it is trained.
+
+    Raises:
+        UsageError: if the recipe wants auxiliary classifiers and the model has none.
     """
 
     def __init__(self, model: nn.Module, recipe: Recipe) -> None:
-        self.model = model
+        self.model, self.learner = model, learner_of(model, recipe.auxiliary)
         self.optimizer = build_optimizer(recipe.optimizer, model, layer_decay=recipe.finetune.layer_decay)
         self.averaged = copy.deepcopy(model).requires_grad_(False) if recipe.ema else None
         self.decay = recipe.ema

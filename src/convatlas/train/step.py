@@ -7,6 +7,7 @@ import torch
 from convatlas.data.hashing import seed_of
 from convatlas.data.loader import Batch
 from convatlas.errors import NonFiniteError
+from convatlas.train.auxiliary import learn_from
 from convatlas.train.distributed import ALONE, Ranks
 from convatlas.train.losses import Criterion
 from convatlas.train.mix import mixed
@@ -57,7 +58,7 @@ def take_step(
     examples = mixed(batch, recipe.mix, seed_of(recipe.seed, _MIX, progress.step))
     state.optimizer.zero_grad(set_to_none=True)
     loss_sum, wrong = torch.zeros((), device=batch.inputs.device), torch.zeros((), device=batch.inputs.device)
-    model, own, whole = ranks.wrapped(state.model), len(examples.labels), batch.whole or len(examples.labels)
+    model, own, whole = ranks.wrapped(state.learner), len(examples.labels), batch.whole or len(examples.labels)
     parts = examples.split(micro_batches(whole, recipe, world=1 if own == whole else ranks.world))
     for micro, part in enumerate(parts):
         _seed_dropout(
@@ -65,8 +66,7 @@ def take_step(
         )
         share = len(part.labels) / own * batch.weight
         with ranks.reducing(model, now=micro == len(parts) - 1):
-            logits = model(part.inputs)
-            loss = part.loss(compute_loss, logits)
+            logits, loss = learn_from(part, model, compute_loss, recipe.auxiliary)
             # The ranks' gradients are averaged, which divides by their number; the losses are weighed already.
             torch.autograd.backward(loss if share == 1 else loss * (share * ranks.world))
         loss_sum += loss.detach() * share

@@ -5,7 +5,8 @@ smoothing, no decay of biases and normalisation (He et al. 2019, "Bag of Tricks"
 weights; more regularisation the larger the network, with the values of Wightman et al. 2021, "ResNet strikes back".
 """
 
-from typing import Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Literal
 
 from convatlas.data.augment import Distortion
 from convatlas.data.crop import AnyCrop, AreaCrop, NoCrop, PaddedCrop
@@ -23,8 +24,14 @@ _GREY_MEAN, _GREY_STD = (0.449,), (0.226,)
 _SMOOTHED = CrossEntropy(label_smoothing=0.1)
 
 
-class Choice(NamedTuple):
-    """A recipe, and in a line what it is and why."""
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A recipe that was chosen.
+
+    Attributes:
+        recipe: the recipe.
+        reason: in a line, what it is and why.
+    """
 
     recipe: Recipe
     reason: str

@@ -103,9 +103,9 @@ def digits(recipe: Recipe, count: int) -> Data:
 # network, steps of 32 images; the loss of a guess is log 10.
 LEARNERS = [
     ("nin_mnist", 200),
-    ("alexnet_owt", 100),
-    ("vgg11", 120),
-    ("vgg16", 120),
+    ("alexnet_owt", 150),
+    ("vgg11", 200),
+    ("vgg16", 200),
     ("googlenet", 100),
     ("resnet18", 40),
     ("resnet20_cifar", 60),

@@ -12,6 +12,7 @@ from convatlas.analysis.published import PublishedError
 from convatlas.analysis.summary import Row
 from convatlas.models.network import Network
 from convatlas.models.variant import Deviation, Paper, Published, PublishedRow, Ratio, Result, Variant
+from convatlas.recipes.modern import Choice
 from convatlas.serve.predictor import Prediction, Predictor
 from convatlas.train.calibration import Bin, Calibration, Reliability
 from convatlas.train.metrics import Evaluation
@@ -19,8 +20,8 @@ from convatlas.train.recipe import Recipe
 from convatlas.train.run import RunResult
 
 RECORDS = (
-    Predictor, Prediction, RunResult, Evaluation, Calibration, Reliability, Bin, Recipe, Row, Entry, PublishedError,
-    Network, Variant, Paper, Published, PublishedRow, Result, Ratio, Deviation,
+    Predictor, Prediction, RunResult, Evaluation, Calibration, Reliability, Bin, Recipe, Choice,
+    Row, Entry, PublishedError, Network, Variant, Paper, Published, PublishedRow, Result, Ratio, Deviation,
 )  # fmt: skip
 
 

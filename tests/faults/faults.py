@@ -85,7 +85,7 @@ FAULTS = (
     Fault("digits taken for near", "data/near.py", "MIN_CORRELATION_EVEN = 0.995", "MIN_CORRELATION_EVEN = 0.9", CHECK),
     Fault("ranks' parts not weighed", "data/share.py", "weight = len(own) / whole", "weight = 1 / self.world", RANKS),
     Fault("rank ignored in the dropout's seed", "train/step.py", "ranks.rank * len(parts) + micro)", "micro)", RANKS),
-    Fault("evaluation not shared exactly", "data/loader.py", "[self.share.rank :: self.share.world]", "[min(self.share.rank, len(order) // self.batch_size) :: self.share.world]", RANKS),
+    Fault("evaluation padded with copies", "data/loader.py", "[self.share.rank :: self.share.world]", "[self.share.rank :: self.share.world] or _parts(order, self.batch_size)[-1:]", RANKS),
     Fault("every rank writes", "train/followers.py", "if not ranks.is_first:", "if False:", RANKS),
     Fault("stop of one rank kept to itself", "train/agreement.py", "int(self._ranks.largest(self._own.exit_code or 0))", "(self._own.exit_code or 0)", RANKS),
     Fault("no image lent to a mixture", "data/share.py", "places[-1:]", "places[:1]", RANKS),
@@ -94,6 +94,6 @@ FAULTS = (
     Fault("heads trained without a weight", "train/auxiliary.py", "    if not auxiliary:\n        return model\n    if not isinstance(model, HasAuxiliary):", "    if not isinstance(model, HasAuxiliary):\n        return model\n    if False:", ("tests/train/test_auxiliary.py",)),
     Fault("test images decide the recipe", "data/look.py", '_of_each_folder(path / "train" if (path / "train").is_dir() else path)', "_of_each_folder(path)", ("tests/data/test_look.py",)),
     Fault("network given less than it takes", "recipes/modern.py", "max(min_size, min(images.shorter, side))", "min(images.shorter, side)", ("tests/recipes/test_choice.py",)),
-    Fault("digits mirrored", "recipes/modern.py", "NoCrop(), Distortion(shift", "NoCrop(), Distortion(mirror=True, shift", ("tests/recipes/test_choice.py",)),
+    Fault("grey images mirrored", "recipes/modern.py", "AreaCrop(), Distortion(mirror=is_colour)", "AreaCrop(), Distortion(mirror=True)", ("tests/recipes/test_choice.py",)),
     Fault("middle of the old size", "recipes/resize.py", "max(new, round(length * new / old))", "max(new, length)", ("tests/recipes/test_resize.py",)),
 )  # fmt: skip

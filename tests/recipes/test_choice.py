@@ -71,7 +71,8 @@ def test_no_network_is_given_less_than_it_takes(images):
     assert [network for network, size in sizes.items() if size < VARIANTS[network].min_size] == []
 
 
-def test_digits_are_not_mirrored_and_photos_are():
+def test_what_is_grey_is_not_mirrored_and_photos_are():
+    assert not chosen("nin_mnist", Look(64, 1, 300, is_square=False)).distortion.mirror
     digits, small, photos = (chosen("resnet20_cifar", images) for images in (DIGITS, CIFAR, PHOTOS))
     assert (digits.distortion.mirror, small.distortion.mirror, photos.distortion.mirror) == (False, True, True)
     assert [recipe.crop for recipe in (digits, small, photos)] == [NoCrop(), PaddedCrop(pixels=4), AreaCrop()]

@@ -27,8 +27,7 @@ def train_command(
     ] = None,
     data: Annotated[str | None, typer.Argument(metavar="DATA", help=DATA_HELP, show_default="mnist5k")] = None,
     recipe: Annotated[
-        str | None,
-        typer.Option(help="A recipe, a TOML file, auto, or paper: the network's paper's.", show_default="auto"),
+        str | None, typer.Option(help="Its name, a TOML file, auto or paper.", show_default="auto")
     ] = None,
     settings: Annotated[
         list[str] | None,

@@ -5,7 +5,8 @@ smoothing, no decay of biases and normalisation (He et al. 2019, "Bag of Tricks"
 weights; more regularisation the larger the network, with the values of Wightman et al. 2021, "ResNet strikes back".
 """
 
-from typing import Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Literal
 
 from convatlas.data.augment import Distortion
 from convatlas.data.crop import AnyCrop, AreaCrop, NoCrop, PaddedCrop
@@ -23,8 +24,14 @@ _GREY_MEAN, _GREY_STD = (0.449,), (0.226,)
 _SMOOTHED = CrossEntropy(label_smoothing=0.1)
 
 
-class Choice(NamedTuple):
-    """A recipe, and in a line what it is and why."""
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A recipe that was chosen.
+
+    Attributes:
+        recipe: the recipe.
+        reason: in a line, what it is and why.
+    """
 
     recipe: Recipe
     reason: str
@@ -149,18 +156,19 @@ def for_images(
         channels, came = images.channels, _described(images)
         side = max(min_size, min(images.shorter, side))
         square = images.is_square and images.shorter <= side
-    mean, std = (IMAGENET_MEAN, IMAGENET_STD) if channels == 3 else (_GREY_MEAN, _GREY_STD)
+    # The mirror image of a letter, a digit or another figure may be another one, or none.
+    is_colour = channels == 3
+    mean, std = (IMAGENET_MEAN, IMAGENET_STD) if is_colour else (_GREY_MEAN, _GREY_STD)
     preprocess = Preprocess(channels=channels, size=(side, side), mean=mean, std=std)
     crop: AnyCrop | NoCrop
     if not square:
         # 8/7 is 256 for 224: the part of an image that evaluation has been seeing since 2012.
         shorter = round(side * 8 / 7)
         preprocess = preprocess.model_copy(update={"fit": "crop", "fit_size": (shorter, shorter)})
-        crop, distortion = AreaCrop(), Distortion(mirror=True)
-    elif channels == 3:
+        crop, distortion = AreaCrop(), Distortion(mirror=is_colour)
+    elif is_colour:
         crop, distortion = PaddedCrop(pixels=max(1, side // 8)), Distortion(mirror=True)
     else:
-        # The mirror image of a letter, a digit or another figure may be another one, or none.
         crop, distortion = NoCrop(), Distortion(shift=side / 20, scale=0.1, squeeze=0.1, shear=0.15)
     fitted = recipe.model_copy(update={"preprocess": preprocess, "crop": crop, "distortion": distortion})
     kept = "all of each image" if square else "in training random parts, in evaluation the middle of each image"

@@ -67,13 +67,16 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and its parents.
+    """Make a folder and its parents, durably: without its name a folder is lost with all that was flushed in it.
 
     Raises:
         StorageError: if it cannot be made.
     """
     with storage_errors("making", folder, 0):
+        missing = [place for place in (folder, *folder.parents) if not place.exists()]
         folder.mkdir(parents=True, exist_ok=True)
+        for place in missing:
+            sync_folder(place.parent)
 
 
 def is_temporary(path: Path) -> bool:

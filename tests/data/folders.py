@@ -47,7 +47,7 @@ def label_of(data: Data, images: Images) -> dict[str, str]:
 
 def tree_hash(root: Path) -> str:
     lines = [
-        f"{path.relative_to(root)} {path.stat().st_mtime_ns} {path.read_bytes().hex() if path.is_file() else ''}"
+        f"{path.relative_to(root)} {path.lstat().st_mtime_ns} {path.read_bytes().hex() if path.is_file() else ''}"
         for path in sorted(root.rglob("*"))
     ]
     return "\n".join(lines)

@@ -21,6 +21,13 @@ FAST = ("tests/train/test_fast_layers.py",)
 CHECK = ("tests/data/test_check.py", "tests/data/test_copies.py")
 NEAR = ("tests/data/test_near.py",)
 RANKS = ("tests/train/test_distributed.py",)
+POWER = ("tests/test_power_cut.py",)
+TWICE = ("tests/cli/test_twice.py",)
+BAD = ("tests/data/test_every_bad_file.py",)
+CORPUS = ("tests/data/test_corpus.py",)
+TREES = ("tests/data/test_trees.py",)
+ORACLE = ("tests/data/test_tree_oracle.py",)
+BATCHES = ("tests/train/test_last_batch.py",)
 
 FAULTS = (
     Fault("full C3", "models/lenet.py", 'int(mark == "X")', "1", PAPER),
@@ -96,4 +103,29 @@ FAULTS = (
     Fault("network given less than it takes", "recipes/modern.py", "max(min_size, min(images.shorter, side))", "min(images.shorter, side)", ("tests/recipes/test_choice.py",)),
     Fault("grey images mirrored", "recipes/modern.py", "AreaCrop(), Distortion(mirror=is_colour)", "AreaCrop(), Distortion(mirror=True)", ("tests/recipes/test_choice.py",)),
     Fault("middle of the old size", "recipes/resize.py", "max(new, round(length * new / old))", "max(new, length)", ("tests/recipes/test_resize.py",)),
+    Fault("a folder's name not flushed", "durable.py", "            sync_folder(place.parent)\n", "            pass\n", POWER),
+    Fault("flush of a file's content forgotten", "durable.py", "            view = view[os.write(descriptor, view) :]\n        os.fsync(descriptor)\n", "            view = view[os.write(descriptor, view) :]\n", POWER),
+    Fault("old checkpoint dropped first", "train/folder.py", "        try:\n            write_checkpoint(folder, {WEIGHTS", "        for old in self.checkpoints.glob('step-*'):\n            shutil.rmtree(old)\n        try:\n            write_checkpoint(folder, {WEIGHTS", POWER),
+    Fault("measured graph never freed", "train/memory.py", "return tensor.detach()", "return tensor", ("tests/train/test_memory.py",)),
+    Fault("a field not compared on resume", "train/recipe.py", "keys = sorted(set(ours) | set(theirs))", 'keys = sorted({*ours, *theirs} - {"clip_norm"})', ("tests/train/test_changes_on_resume.py",)),
+    Fault("another class list accepted on resume", "train/identity.py", '        "classes": list(data.classes),\n', "", ("tests/train/test_changes_on_resume.py", "tests/train/test_run.py")),
+    Fault("second start waits", "train/folder.py", "lock.acquire(timeout=0)", "lock.acquire(timeout=6)", ("tests/train/test_one_winner.py",)),
+    Fault("drawing overwritten", "cli/draw.py", "if out is None and path.exists():", "if False:", TWICE),
+    Fault("pulled over what is there", "weights/hub.py", "    if out.exists():", "    if False:", TWICE),
+    Fault("imported over what is there", "weights/importing.py", "if out.exists() and (", "if False and (", TWICE),
+    Fault("networks need docstrings", "models/variant.py", "    if docstring is None:", "    if False:", ("tests/cli/test_surroundings.py",)),
+    Fault("the neighbour in place of a bad image", "data/listing.py", "            reasons[index] = error.reason\n\n    in_threads(total, work, workers)\n    return _Everything(Images(", "            digests[index], pixels[index] = originals.prepared(index - 1)\n\n    in_threads(total, work, workers)\n    return _Everything(Images(", BAD),
+    Fault("bad images learnt as black", "data/listing.py", "good = [index for index in range(total) if index not in reasons]", "good = list(range(total))", BAD),
+    Fault("truncated images taken for whole", "data/decode.py", 'FORMATS = ("JPEG"', 'from PIL import ImageFile; ImageFile.LOAD_TRUNCATED_IMAGES = True\nFORMATS = ("JPEG"', BAD),
+    Fault("16 bits cut to 8", "data/decode.py", "((values.astype(np.int32) + 128) // 257)", "np.minimum(values, 255)", CORPUS),
+    Fault("orientation ignored", "data/decode.py", "    if upright is not None:", "    if False:", CORPUS),
+    Fault("transparency thrown away", "data/decode.py", "    if image.has_transparency_data:", "    if False:", CORPUS),
+    Fault("labels matched by place", "serve/evaluate.py", "classes.index(name) for name in data.classes", "place for place, _ in enumerate(data.classes)", ORACLE),
+    Fault("hidden folders read", "data/tree.py", 'entry.name.startswith(".")', 'entry.name.startswith("..")', TREES),
+    Fault("links followed outside", "data/tree.py", "if target is not None and not target.is_relative_to(self.real_root):", "if False:", TREES),
+    Fault("empty classes taken", "data/listing.py", "        if empty:\n            said", "        if False:\n            said", ("tests/data/test_trees.py", "tests/data/test_tree_oracle.py")),
+    Fault("classes of the parts not compared", "data/folder.py", "    if lacks or extra:", "    if False:", ("tests/data/test_trees.py", "tests/data/test_tree_oracle.py")),
+    Fault("batch of one learnt", "data/loader.py", "single = drop_single and len(self.labels) % batch_size == 1", "single = False", BATCHES),
+    Fault("every short batch dropped", "data/loader.py", "len(self.labels) % batch_size == 1", "len(self.labels) % batch_size > 0", BATCHES),
+    Fault("download not compared", "data/download.py", "    if found != sha256:", "    if False:", ("tests/data/test_download.py",)),
 )  # fmt: skip

@@ -1,5 +1,7 @@
 """R7: memory that runs out ends a run with a batch that would fit, and costs nothing that was kept."""
 
+import gc
+import itertools
 import re
 import subprocess
 import sys
@@ -11,7 +13,6 @@ from torch import nn
 from convatlas.checkpoint import digest
 from convatlas.errors import OutOfMemoryError
 from convatlas.models import create_model
-from convatlas.train.loop import StepDone
 from convatlas.train.memory import available_bytes, bytes_per_image, is_out_of_memory, out_of_memory
 from convatlas.train.run import train
 from tests.train.reference import data, recipe
@@ -19,35 +20,61 @@ from tests.train.reference import digest as last_digest
 
 
 def run(out, *, fail_at=None, resume=False):
-    """A run whose forward pass has no memory at a step."""
+    """A run that has no memory for one of its forward passes: 16 of training, then validation and test."""
     torch.manual_seed(0)
     model = create_model("lenet5_modern")
-    done = []
+    passes = itertools.count(1)
 
     def refuse(module, inputs):
-        if module.training and len(done) + 1 == fail_at:
+        if next(passes) == fail_at:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-
-    def note(event):
-        if isinstance(event, StepDone):
-            done.append(event.step)
 
     handle = model.register_forward_pre_hook(refuse)
     try:
-        return train(model, data(), recipe("epochs=1"), out, resume=resume, on_event=note)
+        return train(model, data(), recipe("epochs=1"), out, resume=resume)
     finally:
         handle.remove()
 
 
-def test_the_run_ends_with_the_last_checkpoint_and_goes_on_exactly(tmp_path):
-    with pytest.raises(
-        OutOfMemoryError, match=r"memory ran out at step 13 with 32 images at once .*last good: step 8"
-    ) as caught:
-        run(tmp_path / "run", fail_at=13)
-    assert caught.value.exit_code == 6
-    run(tmp_path / "run", resume=True)
-    run(tmp_path / "whole")
-    assert last_digest(tmp_path / "run") == last_digest(tmp_path / "whole")
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    """What a run ends with that has all the memory it needs."""
+    out = tmp_path_factory.mktemp("memory") / "whole"
+    run(out)
+    return last_digest(out)
+
+
+def message_at(out, place, expected):
+    """Let the memory run out at a forward pass: a clean end, nothing left of it, an exact resume; gives the message.
+
+    None if the run has no such pass.
+    """
+    try:
+        run(out, fail_at=place)
+    except OutOfMemoryError as error:
+        assert error.exit_code == 6
+        message = str(error)
+    else:
+        return None
+    gc.collect()
+    assert not [found for found in gc.get_objects() if issubclass(type(found), torch.Tensor) and found.grad_fn]
+    run(out, resume=True)
+    assert last_digest(out) == expected
+    return message
+
+
+@pytest.mark.parametrize(("place", "kept"), [(13, 8), (22, 16)])
+def test_the_run_ends_with_the_last_checkpoint_and_goes_on_exactly(tmp_path, expected, place, kept):
+    """In a step between two checkpoints, and in the last batch of the test images."""
+    found = message_at(tmp_path / "run", place, expected)
+    assert re.search(rf"memory ran out at step \d+ with 32 images at once .*last good: step {kept}\b", found)
+
+
+@pytest.mark.full
+def test_memory_may_run_out_at_each_of_20_places_and_more(tmp_path, expected):
+    """In each step of an epoch, in validation and in the test."""
+    places = itertools.takewhile(lambda place: message_at(tmp_path / str(place), place, expected), itertools.count(1))
+    assert len(list(places)) >= 20
 
 
 def test_other_errors_are_not_taken_for_it():

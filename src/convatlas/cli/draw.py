@@ -10,6 +10,7 @@ from convatlas.atlas import draw
 from convatlas.cli.named import NAME_HELP, SIZE_HELP, named
 from convatlas.cli.options import Json
 from convatlas.cli.output import print_json, print_line
+from convatlas.errors import UsageError
 
 
 def draw_command(
@@ -32,6 +33,8 @@ def draw_command(
     """
     path = out or Path(f"{name.rpartition(':')[2] or 'network'}.svg")
     check_suffix(path)
+    if out is None and path.exists():
+        raise UsageError(f"{path} is there already", do=f"add --out {path} to replace it, or name another file")
     it = named(name, input_size)
     draw(*(it.model, it.size), style=style, direction=direction, theme=theme, language=language, title=it.label).save(
         path

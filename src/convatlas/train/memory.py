@@ -77,7 +77,8 @@ def bytes_per_image(model: nn.Module, sample: Tensor) -> int | None:
     def note(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
         kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
+        # An output that its own graph kept as it is would never be freed.
+        return tensor.detach()
 
     try:
         with torch.random.fork_rng(), torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):

@@ -104,6 +104,11 @@ def train(
             try:
                 run.fit(on_event, stop)
                 return run.finish(stop)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                # A step may have moved batch statistics or some of the weights: what counts is the last checkpoint.
+                raise run.out_of_memory(error) from None
             finally:
                 run.history.close()
 
@@ -187,17 +192,12 @@ class _Run:
             names = "".join(f"{self.train_images.names[i]}\n" for i in error.items)
             self.folder.write("nan_batch.txt", names)
             raise error.with_remark(f"its images are in nan_batch.txt; last finite: step {self.kept_step}") from None
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            # The step may have moved batch statistics or some of the weights: what counts is the last checkpoint.
-            raise self._out_of_memory(error) from None
         if stop():
             # After a step that was not kept, or while it was being validated.
             self._keep(is_best=False)
             raise self._stopped(stop)
 
-    def _out_of_memory(self, error: Exception) -> OutOfMemoryError:
+    def out_of_memory(self, error: Exception) -> OutOfMemoryError:
         free_memory(error, self.state.model)
         pixels = self.train_images.stored(torch.tensor([0, len(self.train_images) - 1]))
         found = out_of_memory(

@@ -1,0 +1,74 @@
+"""Two runs that start in one folder at the same moment: one gets it, the other is told who has it, at once."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from convatlas.errors import BusyError
+from convatlas.train.folder import open_run
+
+
+def start(out: Path, begin: int, done: int, resume: bool) -> int:
+    """A process that waits for the signal to begin, tries to get the folder, reports and holds what it has."""
+    child = os.fork()
+    if child:
+        return child
+    code = 1
+    try:
+        os.read(begin, 1)
+        before = time.monotonic()
+        try:
+            with open_run(out, resume=resume) as folder:
+                folder.write("run.json", "{}")
+                os.write(done, b"1")
+                signal.pause()
+        except BusyError as error:
+            assert "in use by" in str(error)
+            os.write(done, b"0" if time.monotonic() - before < 5 else b"late")
+            code = error.exit_code
+    finally:
+        os._exit(code)
+
+
+def race(out: Path, *, resume: bool) -> None:
+    """Start two processes at once, see one win, kill it, and find the folder free."""
+    begin, done = os.pipe(), os.pipe()
+    children = [start(out, begin[0], done[1], resume) for _ in range(2)]
+    os.write(begin[1], b"go")
+    # Whoever wins holds on until it is killed, so both have looked when both have reported.
+    reports = os.read(done[0], 1) + os.read(done[0], 1)
+    assert sorted(reports) == [ord("0"), ord("1")]
+    codes = []
+    while len(codes) < 2:
+        child, status = os.wait()
+        codes.append(os.waitstatus_to_exitcode(status))
+        for other in set(children) - {child} if len(codes) == 1 else ():
+            assert codes == [BusyError("", do="").exit_code]
+            os.kill(other, signal.SIGKILL)
+    assert codes == [4, -signal.SIGKILL]
+    for descriptor in (*begin, *done):
+        os.close(descriptor)
+
+
+def races(tmp_path: Path, count: int) -> None:
+    for number in range(count):
+        out = tmp_path / str(number)
+        race(out, resume=False)
+        (out / "mine.txt").write_text("stays")
+        # Once more in the folder that a killed process has left.
+        race(out, resume=True)
+        assert (out / "mine.txt").read_text() == "stays"
+        assert (out / "run.json").read_text() == "{}"
+
+
+def test_one_winner_of_two_starts_10_times(tmp_path):
+    races(tmp_path, 5)
+
+
+@pytest.mark.full
+def test_one_winner_of_two_starts_50_times(tmp_path):
+    """Each folder's second race is after a kill -9 of its holder."""
+    races(tmp_path, 25)

@@ -1,7 +1,7 @@
 """Batches of a data set, in memory or decoded as they are needed."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -13,9 +13,12 @@ from convatlas.data.colour import Colour, principal_colours
 from convatlas.data.crop import AnyCrop
 from convatlas.data.images import AnyImages, Images
 from convatlas.data.order import epoch_order
+from convatlas.data.packed.images import StreamedImages
+from convatlas.data.packed.order import BlockOrder
 from convatlas.data.parts import random_parts
 from convatlas.data.preprocess import Preprocess
 from convatlas.data.randaugment import RandAugment
+from convatlas.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,9 @@ class Loader:
         workers: threads that prepare batches ahead; 0 prepares each when it is asked for. The batches are the same.
         balanced: let training passes show each class equally often; see `epoch_order`.
         drop_single: leave out a training pass's last batch if it would hold one image.
+
+    Raises:
+        UsageError: `balanced` of a set that is streamed.
     """
 
     def __init__(
@@ -69,6 +75,10 @@ class Loader:
         self._principal = principal_colours(images) if lit else None
         self.batch_size = batch_size
         self.workers = workers
+        if balanced and isinstance(images, StreamedImages):
+            raise UsageError(
+                "balanced sampling jumps about, and a packed set is read in blocks", do="use --imbalance weights"
+            )
         self.balanced = balanced
         single = drop_single and len(self.labels) % batch_size == 1
         self.length = len(self.labels) - 1 if single else len(self.labels)
@@ -80,7 +90,7 @@ class Loader:
     def in_order(self) -> Iterator[Batch]:
         """One pass in the set's order, nothing distorted."""
         order = torch.arange(len(self.labels), device=self.labels.device)
-        return self._batches(_parts(order, self.batch_size), None, 0, 0)
+        return self._batches(_parts(order, self.batch_size, 0, len(order)), None, 0, 0)
 
     def shuffled(self, *, seed: int, epoch: int, distortion: Distortion, first: int = 0) -> Iterator[Batch]:
         """A training pass, its order and distortions a function of (seed, epoch).
@@ -91,17 +101,21 @@ class Loader:
             distortion: the random change of each image.
             first: batches to leave out at the start, for a run that goes on within a pass.
         """
-        order = self._order(seed, epoch)[: self.length]
-        return self._batches(_parts(order, self.batch_size)[first:], distortion, seed, epoch)
+        parts = _parts(self._order(seed, epoch), self.batch_size, first, self.length)
+        return self._batches(parts, distortion, seed, epoch)
 
     def sample(self, count: int, *, seed: int, epoch: int, distortion: Distortion) -> Batch:
         """The first `count` images of a training pass, or all if there are fewer, as one batch."""
         return self._batch(self._order(seed, epoch)[:count], distortion, seed, epoch)
 
-    def _order(self, seed: int, epoch: int) -> Tensor:
+    def _order(self, seed: int, epoch: int) -> Tensor | BlockOrder:
+        if isinstance(self.images, StreamedImages):
+            return self.images.order(seed=seed, epoch=epoch)
         return epoch_order(self.labels, seed=seed, epoch=epoch, balanced=self.balanced).to(self.labels.device)
 
-    def _batches(self, parts: list[Tensor], distortion: Distortion | None, seed: int, epoch: int) -> Iterator[Batch]:
+    def _batches(
+        self, parts: Iterable[Tensor], distortion: Distortion | None, seed: int, epoch: int
+    ) -> Iterator[Batch]:
         if not self.workers:
             yield from (self._batch(items, distortion, seed, epoch) for items in parts)
             return
@@ -131,7 +145,7 @@ class Loader:
             pixels = distortion.apply(pixels, places, seed=seed, epoch=epoch, fill=fill)
             if self.colour is not None:
                 pixels = self.colour.apply(pixels, places, self._principal, seed=seed, epoch=epoch)
-        return Batch(self.preprocess.normalise(pixels), self.labels[items], items)
+        return Batch(self.preprocess.normalise(pixels), self.labels[items].long(), items)
 
     def _pixels(self, items: Tensor, places: Tensor, training: bool, seed: int, epoch: int) -> Tensor:
         crop = self.crop if training else None
@@ -144,5 +158,6 @@ class Loader:
         return self.preprocess.pad(pixels.to(self.device, non_blocking=True))
 
 
-def _parts(order: Tensor, size: int) -> list[Tensor]:
-    return [order[start : start + size] for start in range(0, len(order), size)]
+def _parts(order: Tensor | BlockOrder, size: int, first: int, length: int) -> Iterator[Tensor]:
+    """The order's first `length` places in parts, the first few parts left out."""
+    return (order[start : min(start + size, length)] for start in range(first * size, length, size))

@@ -20,6 +20,7 @@ SAVE = ("tests/test_checkpoint.py",)
 FAST = ("tests/train/test_fast_layers.py",)
 CHECK = ("tests/data/test_check.py", "tests/data/test_copies.py")
 NEAR = ("tests/data/test_near.py",)
+PACKED = ("tests/data/packed/test_order.py", "tests/data/packed/test_streamed.py")
 
 FAULTS = (
     Fault("full C3", "models/lenet.py", 'int(mark == "X")', "1", PAPER),
@@ -100,4 +101,13 @@ FAULTS = (
     Fault("a band of the hash forgotten", "data/near.py", "MAX_BITS + 1)]", "MAX_BITS + 1)][:-1]", NEAR),
     Fault("near by the hash alone", "data/near.py", "_correlation(copies[first], copies[second]) >= wanted", "wanted > 0", CHECK),
     Fault("digits taken for near", "data/near.py", "MIN_CORRELATION_EVEN = 0.995", "MIN_CORRELATION_EVEN = 0.9", CHECK),
+    Fault("row groups never shuffled", "data/packed/order.py", "groups = torch.randperm(len(weights), generator=torch.Generator().manual_seed(self._seed))", "groups = torch.arange(len(weights))", PACKED),
+    Fault("a window kept for another", "data/packed/order.py", "if self._last[0] != window:", "if self._last[0] < 0:", PACKED),
+    Fault("row groups kept for ever", "data/packed/reading.py", "while self._weight > _KEPT and len(self._kept) > 1:", "while False:", PACKED),
+    Fault("checksums of pages not looked at", "data/packed/reading.py", ", page_checksum_verification=True", "", PACKED),
+    Fault("an unfinished pack taken for data", "data/packed/manifest.py", "        if (folder / PACKING).is_file():\n            raise", "        if False:\n            raise", ("tests/data/packed/test_streamed.py", "tests/test_pack.py")),
+    Fault("shards sorted by class", "pack.py", "return [images[place] for place in order.tolist()]", "return list(images)", ("tests/test_pack.py",)),
+    Fault("manifest before its shards", "pack.py", "        shards, kept = _Writer(", "        write_durably(out / PACKED, b'')\n        shards, kept = _Writer(", ("tests/test_pack.py",)),
+    Fault("any name in a pickle", "data/cifar.py", "if (module, name) not in _ALLOWED:", "if False:", ("tests/data/test_cifar.py",)),
+    Fault("the coarse label taken", "data/cifar.py", "every[:, named.label_bytes - 1]", "every[:, 0]", ("tests/data/test_cifar.py",)),
 )  # fmt: skip

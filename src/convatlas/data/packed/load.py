@@ -16,9 +16,6 @@ from convatlas.data.split import stratified_split
 from convatlas.data.table import PARTS
 from convatlas.errors import DataError, UsageError
 
-# Neighbours of one class beyond this share, where chance would give half of it: the rows are sorted by class.
-_SORTED = 0.5
-
 
 @dataclass(frozen=True, slots=True)
 class PackedSet:
@@ -90,7 +87,8 @@ def _is_sorted(part: Part) -> bool:
         return False
     together = int((part.labels[1:] == part.labels[:-1]).sum()) / (len(part) - 1)
     shares = part.labels.bincount() / len(part)
-    return together > _SORTED and together > 2 * float(shares.square().sum())
+    # Of what chance leaves open, more than half is one class beside itself.
+    return together > (1 + float(shares.square().sum())) / 2
 
 
 def load_packed(path: Path, preprocess: Preprocess, *, name: str, seed: int, on_corrupt: OnCorrupt) -> Data:

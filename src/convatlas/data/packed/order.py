@@ -7,9 +7,9 @@ from torch import Tensor
 
 from convatlas.data.hashing import seed_of
 
-WINDOW = 1 << 26
+WINDOW = 1 << 27
 """Bytes of encoded images that are shuffled together; an image counts as `LEAST` at least."""
-LEAST = 1 << 13
+LEAST = 1 << 15
 
 
 def weights(rows: Tensor, sizes: Tensor) -> Tensor:
@@ -61,7 +61,8 @@ class BlockOrder:
     def __getitem__(self, places: slice | int) -> Tensor | int:
         """The images' positions at some places of the order, int64."""
         if isinstance(places, int):
-            return int(self[places : places + 1][0])
+            place = range(self._length)[places]
+            return int(self[place : place + 1][0])
         start, stop, step = places.indices(self._length)
         found = [torch.empty(0, dtype=torch.int64)]
         at = start

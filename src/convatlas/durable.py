@@ -29,11 +29,31 @@ def write_durably(path: Path, data: bytes) -> None:
     Raises:
         StorageError: if the disk is full, or the file cannot be written or does not read back; the old file is intact.
     """
+    with written_durably(path, len(data)) as file:
+        file.write(data)
+
+
+@contextmanager
+def written_durably(path: Path, size: int = 0) -> Iterator["DurableFile"]:
+    """As `write_durably`, of a file that is written piece by piece in the block and need not be in memory.
+
+    Args:
+        path: the file.
+        size: what messages say that it needs, in bytes.
+
+    Raises:
+        StorageError: as of `write_durably`.
+    """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_TEMPORARY}")
-    with storage_errors("writing", path, len(data)):
+    with storage_errors("writing", path, size):
         try:
-            _write_new(temporary, data)
-            if hashlib.sha256(_read(temporary)).digest() != hashlib.sha256(data).digest():
+            file = DurableFile(temporary)
+            try:
+                yield file
+                file.flush_to_disk()
+            finally:
+                file.give_back()
+            if sha256_of(temporary) != file.sha256:
                 raise OSError(errno.EIO, "the file does not read back as it was written")
             if path.exists():
                 os.chmod(temporary, path.stat().st_mode & 0o7777)
@@ -42,17 +62,6 @@ def write_durably(path: Path, data: bytes) -> None:
         except BaseException:
             _remove_quietly(temporary)
             raise
-
-
-def _write_new(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class DurableFile(io.RawIOBase):
@@ -87,38 +96,13 @@ class DurableFile(io.RawIOBase):
         """SHA-256 of what is written, in hex."""
         return self._digest.hexdigest()
 
-    def finish(self) -> None:
+    def flush_to_disk(self) -> None:
         """Flush it to the disk."""
         os.fsync(self._descriptor)
 
     def give_back(self) -> None:
         """Close the descriptor."""
         os.close(self._descriptor)
-
-
-@contextmanager
-def written_durably(path: Path) -> Iterator[DurableFile]:
-    """As `write_durably`, of a file that is written piece by piece in the block and never lies in memory.
-
-    Raises:
-        StorageError: as of `write_durably`.
-    """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_TEMPORARY}")
-    with storage_errors("writing", path, 0):
-        try:
-            file = DurableFile(temporary)
-            try:
-                yield file
-                file.finish()
-            finally:
-                file.give_back()
-            if sha256_of(temporary) != file.sha256:
-                raise OSError(errno.EIO, "the file does not read back as it was written")
-            os.replace(temporary, path)
-            sync_folder(path.parent)
-        except BaseException:
-            _remove_quietly(temporary)
-            raise
 
 
 def sha256_of(path: Path) -> str:

@@ -19,7 +19,7 @@ from convatlas.data.decode import printable
 from convatlas.errors import DataError
 
 # Footers that are read at a time: shared storage answers slowly, not seldom.
-_READERS = 16
+_READERS = 4
 _MOST_CLASSES = 1 << 15
 
 

@@ -3,7 +3,8 @@
 `python benchmarks/decode.py [FOLDER] [--repeats N] [--json FILE]`: decode, random part to 224x224, mirror, normalise
 and batch. FOLDER has photos; their files are repeated to 1,000. Ours are threads, the peer `ImageFolder`,
 `transforms.v2` and `DataLoader` with as many worker processes as serve it best. Ours is timed decoding every file, and
-where the decoded images are in memory, as they are after the first pass while there is room.
+where the decoded images are in memory, as they are after the first pass while there is room. Last from packed Parquet,
+whose images were scaled once to a shorter side of 256, against the same peer, which reads the photos.
 """
 
 import argparse
@@ -25,6 +26,8 @@ from convatlas.data.images import AnyImages
 from convatlas.data.loader import Loader
 from convatlas.data.originals import LazyImages, Originals
 from convatlas.data.preprocess import Preprocess
+from convatlas.data.source import load_data
+from convatlas.pack import pack
 from peers import Pair, measured_in_turn, write_rows
 
 _PHOTOS, _BATCH = 1_000, 32
@@ -48,6 +51,14 @@ def images(files: list[Path], room: int) -> AnyImages:
     names = tuple(path.name for path in files)
     originals = Originals(lambda i: files[i].read_bytes(), names, _INPUT, room)
     return LazyImages(originals, torch.arange(len(files)), torch.zeros(len(files), dtype=torch.int64), names, names)
+
+
+def packed(folder: Path, target: Path) -> AnyImages:
+    """All of the photos, scaled once, as `convatlas data pack --size 256` writes them; read as training reads them."""
+    pack(folder, target, shorter_side=256)
+    data = load_data(target, _INPUT)
+    parts = [part for part in (data.train, data.validation, data.test) if part is not None]
+    return max(parts, key=len)
 
 
 def our_pass(loader: Loader, epoch: int) -> float:
@@ -82,7 +93,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     cores = os.cpu_count() or 1
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory() as place, tempfile.TemporaryDirectory() as other:
         folder = Path(place)
         files = photos(arguments.folder, folder)
         workers = min(range(cores + 2), key=lambda count: their_pass(folder, count))
@@ -90,8 +101,9 @@ def main() -> None:
         cold = Loader(images(files, 0), _INPUT, batch_size=_BATCH, crop=AreaCrop(), workers=cores)
         warm = Loader(images(files, 1 << 31), _INPUT, batch_size=_BATCH, crop=AreaCrop(), workers=cores)
         our_pass(warm, 0)
+        streamed = Loader(packed(folder, Path(other)), _INPUT, batch_size=_BATCH, crop=AreaCrop(), workers=cores)
         rows = []
-        for loader, what in ((cold, "decoding each"), (warm, "decoded before")):
+        for loader, what in ((cold, "decoding each"), (warm, "decoded before"), (streamed, "from packed Parquet")):
             ours = partial(our_pass, loader, 1)
             pair = measured_in_turn(ours, partial(their_pass, folder, workers), arguments.repeats)
             rows.append(row(pair, what))

@@ -10,12 +10,13 @@ from convatlas.recipes.modern import Choice
 from convatlas.train.batch_norm import has_batch_norm
 
 
-def auto_recipe(network: str, data: str | Path) -> Choice:
+def auto_recipe(network: str, data: str | Path, *, offline: bool = False) -> Choice:
     """The recipe that `convatlas train` takes unless it is told another: by the network's size and the images.
 
     Args:
         network: a name of the atlas.
         data: what a DATA argument means; the headers of a few of its images are read.
+        offline: never download.
 
     Returns:
         The recipe, and in a line what it is and why.
@@ -31,5 +32,5 @@ def auto_recipe(network: str, data: str | Path) -> Choice:
         batch_norm=has_batch_norm(create_model(network, device="meta")),
         input_size=variant.input_size,
         min_size=variant.min_size,
-        images=None if network in OWN else look_at(data),
+        images=None if network in OWN else look_at(data, offline=offline),
     )

@@ -5,6 +5,7 @@ All of it goes through this module's `os`, where tests let the disk fail.
 
 import errno
 import hashlib
+import io
 import os
 import re
 import secrets
@@ -12,6 +13,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from convatlas.errors import StorageError
 
@@ -27,11 +29,31 @@ def write_durably(path: Path, data: bytes) -> None:
     Raises:
         StorageError: if the disk is full, or the file cannot be written or does not read back; the old file is intact.
     """
+    with written_durably(path, len(data)) as file:
+        file.write(data)
+
+
+@contextmanager
+def written_durably(path: Path, size: int = 0) -> Iterator["DurableFile"]:
+    """As `write_durably`, of a file that is written piece by piece in the block and need not be in memory.
+
+    Args:
+        path: the file.
+        size: what messages say that it needs, in bytes.
+
+    Raises:
+        StorageError: as of `write_durably`.
+    """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_TEMPORARY}")
-    with storage_errors("writing", path, len(data)):
+    with storage_errors("writing", path, size):
         try:
-            _write_new(temporary, data)
-            if hashlib.sha256(_read(temporary)).digest() != hashlib.sha256(data).digest():
+            file = DurableFile(temporary)
+            try:
+                yield file
+                file.flush_to_disk()
+            finally:
+                file.give_back()
+            if sha256_of(temporary) != file.sha256:
                 raise OSError(errno.EIO, "the file does not read back as it was written")
             if path.exists():
                 os.chmod(temporary, path.stat().st_mode & 0o7777)
@@ -42,15 +64,51 @@ def write_durably(path: Path, data: bytes) -> None:
             raise
 
 
-def _write_new(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+class DurableFile(io.RawIOBase):
+    """A new file that is written from its beginning to its end; see `written_durably`."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        self._digest = hashlib.sha256()
+        self.size = 0
+
+    def writable(self) -> bool:
+        """That it is."""
+        return True
+
+    def tell(self) -> int:
+        """Bytes that are written."""
+        return self.size
+
+    def write(self, data: Any) -> int:
+        """Append bytes, all of them."""
+        view = memoryview(data).cast("B")
+        self._digest.update(view)
+        self.size += len(view)
+        rest = view
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
+        return len(view)
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of what is written, in hex."""
+        return self._digest.hexdigest()
+
+    def flush_to_disk(self) -> None:
+        """Flush it to the disk."""
+        os.fsync(self._descriptor)
+
+    def give_back(self) -> None:
+        """Close the descriptor."""
+        os.close(self._descriptor)
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file in hex, read piece by piece."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read(path: Path) -> bytes:

@@ -218,7 +218,7 @@ def test_names_that_are_neither(nowhere):
         "the path of a folder that has a folder of images for each class."
     )
     for name in ("zzz", ""):
-        with pytest.raises(UsageError, match="known are cifar10, fashion-mnist, mnist, mnist5k"):
+        with pytest.raises(UsageError, match="known are cifar10, cifar100, fashion-mnist, mnist, mnist5k"):
             load_data(name, PLAIN)
 
 

@@ -11,7 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 import convatlas
-from convatlas.cli import check, compare, draw, evaluate, hub, models, predict, train, weights
+from convatlas.cli import check, compare, data, draw, evaluate, hub, models, predict, train, weights
 from convatlas.errors import EXIT_INTERRUPTED, ConvAtlasError, OutOfMemoryError, StorageError, UsageError
 from convatlas.models import VARIANTS
 from convatlas.train.distributed import is_first_to_say, is_started_by_torchrun
@@ -40,6 +40,7 @@ app.command("show")(models.show_command)
 app.command("compare")(compare.compare_command)
 app.command("draw")(draw.draw_command)
 app.command("check")(check.check_command)
+app.add_typer(data.app, name="data")
 app.command("train")(train.train_command)
 app.command("evaluate")(evaluate.evaluate_command)
 app.command("predict")(predict.predict_command)

@@ -12,8 +12,8 @@ _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 DATA_HELP = (
-    f"{', '.join(NAMED_SETS)}, a folder of class folders, a CSV or Parquet file of paths and labels, or "
-    "a Parquet file of encoded images."
+    f"{', '.join(NAMED_SETS)}, a folder of class folders, a CSV or Parquet file of paths and labels, "
+    "a Parquet file of encoded images, a folder of Parquet shards, or hf:owner/name or hf:./folder."
 )
 """What a DATA argument may be."""
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from convatlas.data.originals import LazyImages
+from convatlas.data.packed.images import StreamedImages
 from convatlas.data.preprocess import Background
 
 _DARK_BELOW, _LIGHT_ABOVE, _EVEN_SHARE = 26, 229, 0.9
@@ -53,7 +54,7 @@ class Images:
         )
 
 
-AnyImages: TypeAlias = Images | LazyImages
+AnyImages: TypeAlias = Images | LazyImages | StreamedImages
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +69,7 @@ class Data:
         validation: only when the data brings its own.
         background: the even background of the training images, if there is one.
         notes: one-line remarks for the user, such as what was ignored.
-        fingerprint: SHA-256 in hex of the classes and of every part's names, labels and pixels, or files.
+        fingerprint: SHA-256 in hex of the classes and of every part's names, labels and pixels, or files, or shards.
     """
 
     name: str
@@ -132,7 +133,9 @@ def background_of(pixels: Tensor) -> Background | None:
 def _fingerprint(classes: tuple[str, ...], parts: list[AnyImages]) -> str:
     digest = hashlib.sha256()
     shapes = [list(part.pixels.shape) if isinstance(part, Images) else [len(part)] for part in parts]
-    head = {"classes": classes, "parts": [(shape, part.names) for shape, part in zip(shapes, parts, strict=True)]}
+    # Those of images in shards are not in memory; the shards' digest has them.
+    names = [() if isinstance(part, StreamedImages) else part.names for part in parts]
+    head = {"classes": classes, "parts": list(zip(shapes, names, strict=True))}
     digest.update(json.dumps(head).encode())
     for part in parts:
         digest.update(part.labels.contiguous().numpy().data)

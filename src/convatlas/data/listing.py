@@ -1,7 +1,7 @@
 """From images that are named and labelled to a data set: decode, verify, split; what every kind of DATA shares."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -9,7 +9,7 @@ import torch
 
 from convatlas.data.decode import DecodeError, printable
 from convatlas.data.holdout import hold_out, tied
-from convatlas.data.images import AnyImages, Data, Images, make_data
+from convatlas.data.images import Data, Images, make_data
 from convatlas.data.originals import LazyImages, Originals
 from convatlas.data.prepare import check_memory, in_threads, room_for_decoded
 from convatlas.data.preprocess import Preprocess
@@ -85,6 +85,50 @@ def load_listing(
         OutOfMemoryError: the pixels would take more than half of the available memory.
     """
     everything, reasons = (_lazy if lazy else _eager)(listing, preprocess, workers)
+    division = divide(listing, everything.digests, reasons, on_corrupt=on_corrupt, seed=seed)
+    images = replace(everything.images, groups=division.together)
+    subsets = {part: images.subset(torch.tensor(found)) for part, found in division.members.items()}
+    return make_data(
+        name,
+        listing.classes,
+        subsets["train"],
+        subsets["test"],
+        validation=subsets.get("val"),
+        notes=division.notes,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """Which images are in which part.
+
+    Attributes:
+        members: indices into the listing for each part; there is always "train" and "test".
+        together: of every image of the listing a text, equal for those that must not be parted.
+        notes: remarks for the user.
+    """
+
+    members: dict[str, list[int]]
+    together: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def divide(
+    listing: Listing, digests: Sequence[str], reasons: Mapping[int, str], *, on_corrupt: OnCorrupt, seed: int
+) -> Division:
+    """Leave out what cannot be decoded and hold out a test part if there is none.
+
+    Args:
+        listing: what there is.
+        digests: SHA-256 of each image's file in hex.
+        reasons: by index why an image cannot be decoded.
+        on_corrupt: "skip" leaves such images out, and a note says which.
+        seed: of the split.
+
+    Raises:
+        CorruptImagesError: images that cannot be decoded, unless they are to be skipped.
+        DataError: a class is left without an image, or none can be held out.
+    """
     total = len(listing.names)
     bad = tuple((printable(listing.names[index]), reasons[index]) for index in sorted(reasons))
     if bad and on_corrupt != "skip":
@@ -94,16 +138,12 @@ def load_listing(
     if bad:
         notes.append(f"left out {counted(len(bad), 'image')} that cannot be decoded: {_reasons(bad)}")
     require_images(listing, good, " that can be decoded" if bad else "")
-    notes += _notes_on_copies(listing, good, everything.digests)
-    together = tied(everything.digests, listing.groups)
+    notes += _notes_on_copies(listing, good, digests)
+    together = tied(digests, listing.groups)
     members = {part: [i for i in good if listing.parts[i] == part] for part in dict.fromkeys(listing.parts)}
     if "test" not in members:
         notes += _hold_out_test(listing, members, together, seed)
-    images = replace(everything.images, groups=together)
-    subsets = {part: images.subset(torch.tensor(found)) for part, found in members.items()}
-    return make_data(
-        name, listing.classes, subsets["train"], subsets["test"], validation=subsets.get("val"), notes=notes
-    )
+    return Division(members, together, tuple(notes))
 
 
 def require_images(listing: Listing, indices: Sequence[int], which: str = "") -> None:
@@ -129,7 +169,7 @@ def require_images(listing: Listing, indices: Sequence[int], which: str = "") ->
 
 @dataclass(frozen=True, slots=True)
 class _Everything:
-    images: AnyImages
+    images: Images | LazyImages
     digests: list[str]
 
 

@@ -1,7 +1,7 @@
 """Batches of a data set, in memory or decoded as they are needed."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -13,10 +13,13 @@ from convatlas.data.colour import Colour, principal_colours
 from convatlas.data.crop import AnyCrop
 from convatlas.data.images import AnyImages, Images
 from convatlas.data.order import epoch_order
+from convatlas.data.packed.images import StreamedImages
+from convatlas.data.packed.order import BlockOrder
 from convatlas.data.parts import random_parts
 from convatlas.data.preprocess import Preprocess
 from convatlas.data.randaugment import RandAugment
 from convatlas.data.share import Part, Share
+from convatlas.errors import UsageError
 
 _WHOLE = Share()
 
@@ -51,6 +54,9 @@ class Loader:
         balanced: let training passes show each class equally often; see `epoch_order`.
         drop_single: leave out a training pass's last batch if it would hold one image.
         share: the part of each training batch, and the batches in the set's order, that this process is to have.
+
+    Raises:
+        UsageError: `balanced` of a set that is streamed.
     """
 
     def __init__(
@@ -80,6 +86,10 @@ class Loader:
         self._principal = principal_colours(images) if lit else None
         self.batch_size = batch_size
         self.workers = workers
+        if balanced and isinstance(images, StreamedImages):
+            raise UsageError(
+                "balanced sampling jumps about, and a packed set is read in blocks", do="use --imbalance weights"
+            )
         self.balanced = balanced
         self.share = share
         single = drop_single and len(self.labels) % batch_size == 1
@@ -97,8 +107,9 @@ class Loader:
     def in_order(self) -> Iterator[Batch]:
         """One pass in the set's order, nothing distorted; of several ranks, each has some of the batches."""
         order = torch.arange(len(self.labels), device=self.labels.device)
-        own = _parts(order, self.batch_size)[self.share.rank :: self.share.world]
-        return self._batches([_WHOLE.of(places) for places in own], None, 0, 0)
+        own = range(self.share.rank * self.batch_size, len(order), self.share.world * self.batch_size)
+        parts = (_WHOLE.of(order[start : start + self.batch_size]) for start in own)
+        return self._batches(parts, None, 0, 0)
 
     def shuffled(self, *, seed: int, epoch: int, distortion: Distortion, first: int = 0) -> Iterator[Batch]:
         """A training pass, its order and distortions a function of (seed, epoch).
@@ -109,18 +120,20 @@ class Loader:
             distortion: the random change of each image.
             first: batches to leave out at the start, for a run that goes on within a pass.
         """
-        order = self._order(seed, epoch)[: self.length]
-        own = [self.share.of(places) for places in _parts(order, self.batch_size)[first:]]
-        return self._batches(own, distortion, seed, epoch)
+        order, starts = self._order(seed, epoch), range(first * self.batch_size, self.length, self.batch_size)
+        places = (order[start : min(start + self.batch_size, self.length)] for start in starts)
+        return self._batches((self.share.of(batch) for batch in places), distortion, seed, epoch)
 
     def sample(self, count: int, *, seed: int, epoch: int, distortion: Distortion) -> Batch:
         """The first `count` images of a training pass, or all if there are fewer, as one batch."""
         return self._batch(_WHOLE.of(self._order(seed, epoch)[:count]), distortion, seed, epoch)
 
-    def _order(self, seed: int, epoch: int) -> Tensor:
+    def _order(self, seed: int, epoch: int) -> Tensor | BlockOrder:
+        if isinstance(self.images, StreamedImages):
+            return self.images.order(seed=seed, epoch=epoch)
         return epoch_order(self.labels, seed=seed, epoch=epoch, balanced=self.balanced).to(self.labels.device)
 
-    def _batches(self, parts: list[Part], distortion: Distortion | None, seed: int, epoch: int) -> Iterator[Batch]:
+    def _batches(self, parts: Iterable[Part], distortion: Distortion | None, seed: int, epoch: int) -> Iterator[Batch]:
         if not self.workers:
             yield from (self._batch(part, distortion, seed, epoch) for part in parts)
             return
@@ -152,7 +165,7 @@ class Loader:
             if self.colour is not None:
                 pixels = self.colour.apply(pixels, places, self._principal, seed=seed, epoch=epoch)
         inputs = self.preprocess.normalise(pixels)
-        return Batch(inputs, self.labels[items], items, part.weight, part.whole, part.lent)
+        return Batch(inputs, self.labels[items].long(), items, part.weight, part.whole, part.lent)
 
     def _pixels(self, items: Tensor, places: Tensor, training: bool, seed: int, epoch: int) -> Tensor:
         crop = self.crop if training else None
@@ -163,7 +176,3 @@ class Loader:
         else:
             pixels = random_parts(self.images, where, places, crop, self.preprocess, seed=seed, epoch=epoch)
         return self.preprocess.pad(pixels.to(self.device, non_blocking=True))
-
-
-def _parts(order: Tensor, size: int) -> list[Tensor]:
-    return [order[start : start + size] for start in range(0, len(order), size)]

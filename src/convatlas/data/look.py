@@ -3,6 +3,7 @@
 import io
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -12,9 +13,12 @@ from typing import Literal
 from PIL import Image
 
 from convatlas.data.decode import FORMATS, SUFFIXES
+from convatlas.data.listing import Listing
+from convatlas.data.packed.load import read_packed
+from convatlas.data.packed.reading import RowGroups
 from convatlas.data.parquet import is_parquet, iterate_images, part_files
 from convatlas.data.pinned import IDX_SETS
-from convatlas.data.source import path_of
+from convatlas.data.source import is_batches, is_hub, list_data, packed_place, path_of
 from convatlas.data.table import is_table, list_table
 
 _LOOKED_AT = 64
@@ -40,11 +44,12 @@ class Look:
     is_square: bool
 
 
-def look_at(data: str | Path) -> Look | None:
+def look_at(data: str | Path, *, offline: bool = False) -> Look | None:
     """Look at some of the images that a DATA argument means; none is decoded.
 
     Args:
         data: see `load_data`.
+        offline: never download.
 
     Returns:
         None where no image is found; loading the data says what is wrong with it.
@@ -55,8 +60,7 @@ def look_at(data: str | Path) -> Look | None:
     """
     if data == "mnist5k" or (isinstance(data, str) and data in IDX_SETS):
         return Look(1, 1, _SIDE, is_square=True)
-    path = path_of(data)
-    headers = list(islice((header for file in _files(path) if (header := _header(file))), _LOOKED_AT))
+    headers = list(islice((header for file in _files(data, offline) if (header := _header(file))), _LOOKED_AT))
     if not headers:
         return None
     sizes = [size for _, size in headers]
@@ -68,16 +72,34 @@ def look_at(data: str | Path) -> Look | None:
     )
 
 
-def _files(path: Path) -> Iterator[Path | bytes]:
+def _files(data: str | Path, offline: bool) -> Iterator[Path | bytes]:
     """Encoded images, or where they lie, from all over the data set; always the same ones."""
+    if is_hub(data) or is_batches(data):
+        yield from _of_listing(list_data(data, offline=offline))
+        return
+    place = packed_place(data)
+    if place is not None:
+        train = RowGroups(read_packed(place).parts["train"])
+        yield from (train.read(image) for image in _spread(len(train.part)))
+        return
+    path = path_of(data)
     if is_table(path):
-        listing = list_table(path)
-        step = max(1, len(listing.names) // _LOOKED_AT)
-        yield from (path.parent / name for name in listing.names[::step])
+        yield from _of_listing(list_table(path))
     elif is_parquet(path):
         yield from (image for image in iterate_images(part_files(path)["train"]) if image is not None)
     elif path.is_dir():
         yield from _of_each_folder(path / "train" if (path / "train").is_dir() else path)
+
+
+def _of_listing(listing: Listing) -> Iterator[bytes]:
+    train = [image for image, part in enumerate(listing.parts) if part == "train"]
+    for place in _spread(len(train)):
+        with suppress(OSError):
+            yield listing.read(train[place])
+
+
+def _spread(count: int) -> range:
+    return range(0, count, max(1, count // _LOOKED_AT))
 
 
 def _of_each_folder(root: Path) -> Iterator[Path]:

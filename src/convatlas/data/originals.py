@@ -17,6 +17,25 @@ from convatlas.data.preprocess import Preprocess
 _SPARE = 2
 
 
+def pixels_for_crops(data: bytes, name: str, preprocess: Preprocess) -> Tensor:
+    """An image that random parts are cut out of: uint8 (C, H, W), upright, in memory a pixel's channels side by side.
+
+    A JPEG that is much larger than the input is decoded at a fraction of its size, which its format makes quick: the
+    shorter side stays at twice the input's or more.
+
+    Args:
+        data: the image's file.
+        name: what errors call it.
+        preprocess: what the network's input is.
+
+    Raises:
+        DecodeError: if it cannot be decoded.
+    """
+    image = decode(io.BytesIO(data), name, shorter=_SPARE * max(preprocess.size))
+    image = in_mode(image, "L" if preprocess.channels == 1 else "RGB")
+    return torch.from_numpy(np.array(image).reshape(image.height, image.width, -1)).permute(2, 0, 1)
+
+
 class Originals:
     """The images of a data set as they are in their files.
 
@@ -43,7 +62,7 @@ class Originals:
             DecodeError: if it cannot be decoded or read.
         """
         data = self._bytes(index)
-        self._keep(self._decoded, index, self._pixels(index, data))
+        self._keep(self._decoded, index, pixels_for_crops(data, self.names[index], self.preprocess))
         return hashlib.sha256(data).hexdigest()
 
     def prepared(self, index: int) -> tuple[str, Tensor]:
@@ -57,13 +76,12 @@ class Originals:
         return hashlib.sha256(data).hexdigest(), self.preprocess.prepare(image)
 
     def decoded(self, index: int) -> Tensor:
-        """An image for training: uint8 (C, H, W), upright, in memory a pixel's channels side by side.
-
-        A JPEG that is much larger than the input is decoded at a fraction of its size, which its format makes quick:
-        the shorter side stays at twice the input's or more.
-        """
+        """An image for training, see `pixels_for_crops`."""
         found = self._decoded.get(index)
-        return self._keep(self._decoded, index, self._pixels(index, self._bytes(index))) if found is None else found
+        if found is not None:
+            return found
+        pixels = pixels_for_crops(self._bytes(index), self.names[index], self.preprocess)
+        return self._keep(self._decoded, index, pixels)
 
     def stored(self, index: int) -> Tensor:
         """An image for evaluation, in the stored form of `Preprocess`: uint8 (C, h, w)."""
@@ -77,12 +95,6 @@ class Originals:
             return self._read(index)
         except OSError as error:
             raise DecodeError(self.names[index], f"cannot be read ({error.strerror})") from error
-
-    def _pixels(self, index: int, data: bytes) -> Tensor:
-        shorter = _SPARE * max(self.preprocess.size)
-        image = decode(io.BytesIO(data), self.names[index], shorter=shorter)
-        image = in_mode(image, "L" if self.preprocess.channels == 1 else "RGB")
-        return torch.from_numpy(np.array(image).reshape(image.height, image.width, -1)).permute(2, 0, 1)
 
     def _keep(self, kept: dict[int, Tensor], index: int, pixels: Tensor) -> Tensor:
         with self._lock:

@@ -2,20 +2,18 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+from convatlas.data.arrow import LAYOUT, arrow_errors, import_pyarrow, reason_of
 from convatlas.data.decode import printable
 from convatlas.data.listing import Listing
-from convatlas.errors import DataError, UsageError
+from convatlas.errors import DataError
 
 SUFFIX = ".parquet"
 _PARTS = ("train", "test")
 _ROWS = 64
-_LAYOUT = "give it a column `image` of encoded images and a column `label`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +69,13 @@ def parquet_columns(file: Path, *, rows: bool = True) -> dict[str, list[str]]:
         UsageError: pyarrow is not installed.
         DataError: the file is damaged.
     """
-    pyarrow, parquet = _pyarrow()
+    pyarrow, parquet = import_pyarrow()
     try:
         if not rows:
             return {name: [] for name in parquet.read_schema(file).names}
         table = parquet.read_table(file)
     except (OSError, pyarrow.ArrowException) as error:
-        raise DataError(f'"{printable(str(file))}" cannot be read ({_reason(error)})', do=_LAYOUT) from error
+        raise DataError(f'"{printable(str(file))}" cannot be read ({reason_of(error)})', do=LAYOUT) from error
     return {
         name: ["" if value is None else str(value) for value in table.column(name).to_pylist()]
         for name in table.column_names
@@ -88,7 +86,7 @@ def _read(file: Path, part: str) -> _Table:
     labels, classes = read_labels(file)
     encoded = [image for image in iterate_images(file) if image is not None]
     if not encoded or len(encoded) < len(labels):
-        raise DataError(f'"{printable(str(file))}" has rows without an encoded image', do=_LAYOUT)
+        raise DataError(f'"{printable(str(file))}" has rows without an encoded image', do=LAYOUT)
     return _Table(encoded, labels, row_names(part, len(encoded)), classes)
 
 
@@ -105,13 +103,13 @@ def read_labels(file: Path) -> tuple[list[int], tuple[str, ...]]:
         UsageError: pyarrow is not installed.
         DataError: the file is damaged or has no such labels.
     """
-    _, parquet = _pyarrow()
-    with _arrow_errors(file):
+    _, parquet = import_pyarrow()
+    with arrow_errors(file):
         table = parquet.read_table(file, columns=["label"])
         labels = table.column("label").to_pylist()
     if not labels:
-        raise DataError(f'"{printable(str(file))}" has no rows', do=_LAYOUT)
-    classes, numbers = _labelled(labels, _told_classes(table.schema.metadata or {}), file)
+        raise DataError(f'"{printable(str(file))}" has no rows', do=LAYOUT)
+    classes, numbers = labelled(labels, _told_classes(table.schema.metadata or {}), f'"{printable(str(file))}"')
     return numbers, classes
 
 
@@ -122,36 +120,36 @@ def iterate_images(file: Path) -> Iterator[bytes | None]:
         UsageError: pyarrow is not installed.
         DataError: the file is damaged or has no column of images.
     """
-    _, parquet = _pyarrow()
-    with _arrow_errors(file), parquet.ParquetFile(file) as opened:
+    _, parquet = import_pyarrow()
+    with arrow_errors(file), parquet.ParquetFile(file) as opened:
         if "image" not in opened.schema_arrow.names:
-            raise DataError(f'"{printable(str(file))}" has no column "image"', do=_LAYOUT)
+            raise DataError(f'"{printable(str(file))}" has no column "image"', do=LAYOUT)
         for batch in opened.iter_batches(_ROWS, columns=["image"]):
             for value in batch.column(0).to_pylist():
                 image = value.get("bytes") if isinstance(value, dict) else value
                 yield image if isinstance(image, bytes) else None
 
 
-@contextmanager
-def _arrow_errors(file: Path) -> Iterator[None]:
-    pyarrow, _ = _pyarrow()
-    try:
-        yield
-    except (pyarrow.ArrowException, OSError) as error:
-        raise DataError(f'"{printable(str(file))}" cannot be read ({_reason(error)})', do=_LAYOUT) from error
+def labelled(labels: list[Any], told: tuple[str, ...], where: str) -> tuple[tuple[str, ...], list[int]]:
+    """Names of the classes, and each label as a number.
 
+    Args:
+        labels: names, or numbers from 0.
+        told: the names that the numbers mean; none if they are not known.
+        where: what messages call the table.
 
-def _labelled(labels: list[Any], told: tuple[str, ...], file: Path) -> tuple[tuple[str, ...], list[int]]:
-    """Names of the classes, and each label as a number."""
+    Raises:
+        DataError: other labels, or a number without a name.
+    """
     if all(isinstance(label, str) for label in labels):
         numbers = {name: number for number, name in enumerate(sorted(set(labels)))}
         return tuple(numbers), [numbers[label] for label in labels]
     if not all(type(label) is int and label >= 0 for label in labels):
-        raise DataError(f'"{printable(str(file))}" has labels that are neither names nor numbers from 0', do=_LAYOUT)
+        raise DataError(f"{where} has labels that are neither names nor numbers from 0", do=LAYOUT)
     most = max(labels)
     if told and most >= len(told):
         raise DataError(
-            f'"{printable(str(file))}" has the label {most}, its metadata tells {len(told)} classes',
+            f"{where} has the label {most}, its metadata tells {len(told)} classes",
             do="correct the file",
         )
     return told or tuple(str(label) for label in range(most + 1)), labels
@@ -164,18 +162,3 @@ def _told_classes(metadata: dict[bytes, bytes]) -> tuple[str, ...]:
     except (KeyError, TypeError, ValueError):
         return ()
     return tuple(map(str, names)) if isinstance(names, list) else ()
-
-
-def _pyarrow() -> tuple[ModuleType, ModuleType]:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise UsageError(
-            "Parquet files are read by pyarrow, which is not installed", do="pip install 'convatlas[data]'"
-        ) from None
-    return pyarrow, pyarrow.parquet
-
-
-def _reason(error: Exception) -> str:
-    return printable(str(error).strip().partition("\n")[0].rstrip("."))[:120] or type(error).__name__

@@ -15,11 +15,13 @@ from torch import Tensor
 from convatlas.data.decode import printable
 from convatlas.data.folder import find_parts, list_parts, require_folder
 from convatlas.data.images import Data
-from convatlas.data.listing import require_images
+from convatlas.data.listing import Listing, require_images
+from convatlas.data.packed.load import read_packed
+from convatlas.data.packed.reading import RowGroups
 from convatlas.data.parquet import is_parquet, iterate_images, part_files, read_labels, row_names
 from convatlas.data.pinned import IDX_SETS
 from convatlas.data.preprocess import Preprocess
-from convatlas.data.source import load_data, path_of
+from convatlas.data.source import is_batches, is_hub, list_data, load_data, packed_place, path_of
 from convatlas.data.table import PARTS, is_table, list_table
 from convatlas.data.tree import Folder, look_through
 from convatlas.errors import DataError
@@ -86,6 +88,11 @@ def list_records(data: str | Path, *, offline: bool = False) -> Records:
     """
     if isinstance(data, str) and data in ("mnist5k", *IDX_SETS):
         return _list_pixels(load_data(data, Preprocess(), offline=offline))
+    if is_hub(data) or is_batches(data):
+        return _list_listing(list_data(data, offline=offline), str(data), encoded=is_hub(data))
+    place = packed_place(data)
+    if place is not None:
+        return _list_packed(place, str(data))
     path = path_of(data)
     if is_table(path):
         return _list_table(path, str(data))
@@ -184,6 +191,36 @@ def _list_parquet(path: Path, name: str) -> Records:
         records,
         refused="the parts have different classes" if differ else None,
     )
+
+
+def _list_packed(path: Path, name: str) -> Records:
+    found = read_packed(path)
+
+    def records() -> Iterator[Record]:
+        for part, index in found.parts.items():
+            rows = zip(RowGroups(index).in_order(), index.labels, strict=True)
+            for (image, data), label in rows:
+                suffix = Path(image).suffix.lower() if found.is_ours else ""
+                yield Record(image, part, found.classes[int(label)], suffix, _from_memory(data))
+
+    count = sum(map(len, found.parts.values()))
+    return Records(name, count, tuple(found.parts), found.classes, records, found.notes)
+
+
+def _list_listing(found: Listing, name: str, *, encoded: bool) -> Records:
+    parts = tuple(part for part in (TRAIN, "val", "test") if part in found.parts)
+
+    def records() -> Iterator[Record]:
+        for part in parts:
+            for index, (image, own) in enumerate(zip(found.names, found.parts, strict=True)):
+                if own == part:
+                    yield Record(image, part, found.classes[found.labels[index]], "", _reader(found, index))
+
+    return Records(name, len(found.names), parts, found.classes, records, found.notes, encoded=encoded)
+
+
+def _reader(found: Listing, index: int) -> Callable[[], Stream]:
+    return lambda: io.BytesIO(found.read(index))
 
 
 def _from_memory(image: bytes | None) -> Callable[[], Stream]:

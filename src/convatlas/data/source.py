@@ -11,22 +11,26 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from convatlas.data import hf
+from convatlas.data.cifar import CIFAR_SETS, list_cifar
 from convatlas.data.decode import printable
 from convatlas.data.download import download
 from convatlas.data.folder import list_folder
 from convatlas.data.idx import read_idx
 from convatlas.data.images import Data, Images, make_data
 from convatlas.data.listing import Listing, OnCorrupt, load_listing
+from convatlas.data.packed.load import load_packed
+from convatlas.data.packed.manifest import is_packed
 from convatlas.data.parquet import is_parquet, list_parquet
 from convatlas.data.pinned import DIGITS, IDX_SETS, IdxSet, PinnedFile
+from convatlas.data.places import own_root, torchvision_roots
 from convatlas.data.prepare import check_memory, prepare_all
 from convatlas.data.preprocess import Preprocess
 from convatlas.data.split import stratified_split
 from convatlas.data.table import is_table, list_table
 from convatlas.errors import ConvAtlasError, DataError, UsageError, nearest
 
-CIFAR10 = "cifar10"
-NAMED_SETS = ("mnist5k", *IDX_SETS, CIFAR10)
+NAMED_SETS = ("mnist5k", *IDX_SETS, *CIFAR_SETS)
 
 # Where system packages put data sets.
 SYSTEM_ROOT = Path("/usr/share/datasets")
@@ -49,9 +53,10 @@ def load_data(
     """Load a data set into memory.
 
     Args:
-        data: "mnist5k", "mnist", "fashion-mnist", "cifar10"; a folder of class folders; a Parquet file of encoded
-            images, or a folder of train.parquet and test.parquet; a CSV or Parquet file of paths and labels. A `Path`
-            is never a name, nor is a text with a slash in it ("./mnist").
+        data: one of `NAMED_SETS`; a folder of class folders; a Parquet file of encoded images, or a folder of
+            train.parquet and test.parquet; a CSV or Parquet file of paths and labels; a folder of Parquet shards, whose
+            images are streamed; "hf:owner/name" or "hf:./folder". A `Path` is never a name, nor is a text with a
+            slash in it ("./mnist").
         preprocess: what each image is brought to.
         offline: never download.
         seed: of the split of a folder that has no test folder.
@@ -72,8 +77,11 @@ def load_data(
         return _load_mnist5k(preprocess, workers)
     if isinstance(data, str) and data in IDX_SETS:
         return _load_idx(IDX_SETS[data], preprocess, offline=offline, workers=workers)
+    place = packed_place(data)
+    if place is not None:
+        return load_packed(place, preprocess, name=name, seed=seed, on_corrupt=on_corrupt)
     return load_listing(
-        _listing(path_of(data), name),
+        list_data(data, offline=offline),
         preprocess,
         name=name,
         seed=seed,
@@ -83,10 +91,44 @@ def load_data(
     )
 
 
-def _listing(path: Path, name: str) -> Listing:
+def list_data(data: str | Path, *, offline: bool = False) -> Listing:
+    """The encoded images that a DATA argument means, unless it is one of the sets of pixels or packed.
+
+    Args:
+        data: as for `load_data`.
+        offline: never download.
+
+    Raises:
+        UsageError: neither a named set nor a path, or what reads it is not installed.
+        DataError: the data set is not on this computer and cannot be fetched, or is not as it must be.
+        StorageError: a folder cannot be listed.
+    """
+    if is_hub(data):
+        return hf.list_hf(str(data), offline=offline)
+    if is_batches(data):
+        return list_cifar(CIFAR_SETS[str(data)])
+    path = path_of(data)
     if is_table(path):
         return list_table(path)
-    return list_parquet(path) if is_parquet(path) else list_folder(path, name)
+    return list_parquet(path) if is_parquet(path) else list_folder(path, str(data))
+
+
+def is_hub(data: str | Path) -> bool:
+    """Whether a DATA argument means a Hugging Face data set."""
+    return isinstance(data, str) and data.startswith(hf.PREFIX)
+
+
+def is_batches(data: str | Path) -> bool:
+    """Whether a DATA argument means CIFAR as its authors publish it."""
+    return isinstance(data, str) and data in CIFAR_SETS and _own_cifar(data) is None
+
+
+def packed_place(data: str | Path) -> Path | None:
+    """The folder of shards that a DATA argument means, or None."""
+    if is_hub(data) or (isinstance(data, str) and data in NAMED_SETS):
+        return None
+    path = path_of(data)
+    return path if is_packed(path) else None
 
 
 def path_of(data: str | Path) -> Path:
@@ -94,9 +136,8 @@ def path_of(data: str | Path) -> Path:
 
     Raises:
         UsageError: neither a named set nor a path.
-        DataError: cifar10 is not on this computer.
     """
-    path = _cifar10() if data == CIFAR10 else Path(data)
+    path = (_own_cifar(data) if isinstance(data, str) else None) or Path(data)
     with suppress(RuntimeError):  # of a user who is not known here: then "~name" is a name
         path = path.expanduser()
     if isinstance(data, str) and (not data or not (path.exists() or {"/", os.sep} & set(data))):
@@ -107,14 +148,11 @@ def path_of(data: str | Path) -> Path:
     return path
 
 
-def _cifar10() -> Path:
-    """The folder of CIFAR-10 as Parquet files; it is not fetched."""
-    own = os.environ.get("CONVATLAS_DATA")
-    place = Path(own) / "cifar10-jpeg" if own else None
-    if place is None or not is_parquet(place):
-        where = f"$CONVATLAS_DATA/cifar10-jpeg/ (CONVATLAS_DATA is {printable(own) if own else 'not set: set it'})"
-        raise DataError("cifar10 is not on this computer", do=f"put train.parquet and test.parquet into {where}")
-    return place
+def _own_cifar(data: str) -> Path | None:
+    """The folder of a CIFAR set as Parquet files, which comes before its authors' batches."""
+    own = own_root()
+    place = own / f"{data}-jpeg" if own and data in CIFAR_SETS else None
+    return place if place is not None and is_parquet(place) else None
 
 
 def search_places(named: IdxSet, system_root: Path = SYSTEM_ROOT) -> list[Path]:
@@ -124,17 +162,13 @@ def search_places(named: IdxSet, system_root: Path = SYSTEM_ROOT) -> list[Path]:
         named: the data set.
         system_root: where system packages put data sets.
     """
-    home_cache = Path.home() / ".cache"
-    own = os.environ.get("CONVATLAS_DATA")
-    torch_home = os.environ.get("TORCH_HOME")
-    torchvision_roots = [
-        *([Path(torch_home) / "datasets"] if torch_home else []), home_cache / "torch" / "datasets", Path("data"),
-    ]  # fmt: skip
+    own = own_root()
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return [
-        *([Path(own) / named.name] if own else []),
+        *([own / named.name] if own else []),
         system_root / named.name,
-        *(root / named.torchvision / "raw" for root in torchvision_roots),
-        Path(os.environ.get("XDG_CACHE_HOME") or home_cache) / "convatlas" / named.name,
+        *(root / named.torchvision / "raw" for root in torchvision_roots()),
+        cache / "convatlas" / named.name,
     ]
 
 

@@ -197,7 +197,7 @@ def _paired(
         order = torch.tensor([predictor.classes.index(name) for name in first.classes])
         back = torch.tensor([first.classes.index(name) for name in predictor.classes])
         answers.append(replace(found, logits=found.logits[:, order], labels=back[found.labels]))
-        names.append(images.names)
+        names.append(tuple(images.names))
     if names[0] != names[1]:
         raise DataError(f"{data} was changed while it was read", do="compare again")
     return Paired(str(data), names[0], *answers)

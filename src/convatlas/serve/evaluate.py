@@ -89,4 +89,5 @@ def relabelled(data: Data, classes: tuple[str, ...]) -> AnyImages:
             do=f"use data with its classes ({', '.join(classes[:10])}{', ...' if len(classes) > 10 else ''})",
         )
     indices = torch.tensor([classes.index(name) for name in data.classes])
-    return replace(data.test, labels=indices[data.test.labels])
+    labels = data.test.labels
+    return replace(data.test, labels=indices[labels.long()].to(labels.dtype))

@@ -5,7 +5,7 @@ import os
 import platform
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from torch import Tensor
 
 from convatlas.checkpoint import TRAINING, WEIGHTS, Card, read_card, read_checkpoint, write_checkpoint
-from convatlas.durable import free_bytes, is_temporary, make_folder, remove_temporaries, write_durably
+from convatlas.durable import free_bytes, is_temporary, make_folder, remove_temporaries, write_durably, written_durably
 from convatlas.errors import BusyError, ConvAtlasError, StorageError, UsageError
 
 KEPT_CHECKPOINTS = 2
@@ -51,6 +51,12 @@ class RunFolder:
     def write(self, name: str, content: str | bytes) -> None:
         """Write one of the run's files durably."""
         write_durably(self.path / name, content.encode() if isinstance(content, str) else content)
+
+    def write_pieces(self, name: str, pieces: Iterable[str]) -> None:
+        """As `write`, of a file that never lies in memory as a whole."""
+        with written_durably(self.path / name) as file:
+            for piece in pieces:
+                file.write(piece.encode())
 
     def read_json(self, name: str) -> dict[str, Any]:
         """Read one of the run's JSON files.

@@ -1,6 +1,6 @@
 """A run folder that several ranks have: the first one holds and writes it, the others leave the files alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +17,9 @@ class FollowedFolder(RunFolder):
     """The folder as the other ranks have it: what they would write, the first one writes."""
 
     def write(self, name: str, content: str | bytes) -> None:
+        """Leave it to the first rank."""
+
+    def write_pieces(self, name: str, pieces: Iterable[str]) -> None:
         """Leave it to the first rank."""
 
     def save(self, weights: dict[str, Tensor], training: dict[str, Tensor], card: Card, *, is_best: bool) -> Path:

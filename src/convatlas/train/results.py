@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Iterable
 from typing import Any
 
 from convatlas.data.images import Data
@@ -54,7 +55,7 @@ def write_results(folder: RunFolder, result: dict[str, Any], test: Evaluation, d
     folder.write("result.json", to_json(result, indent=2))
 
 
-def predictions_csv(evaluation: Evaluation, names: tuple[str, ...], classes: tuple[str, ...]) -> str:
+def predictions_csv(evaluation: Evaluation, names: Iterable[str], classes: tuple[str, ...]) -> str:
     """A table with a row an image: name, true and predicted class, its probability, then every class's probability."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -151,7 +151,7 @@ class _Run:
     def begin(self) -> tuple[str, ...]:
         self.folder.require_space(sum(t.numel() * t.element_size() for t in self.state.weights().values()) * 4)
         self.folder.write("recipe.toml", self.recipe.to_toml())
-        self.folder.write("split.csv", split_csv(self.parts))
+        self.folder.write_pieces("split.csv", split_csv(self.parts))
         self.folder.write("environment.json", to_json(environment() | {"ranks": self.ranks.world}, indent=2))
         self.folder.write(
             "run.json", to_json(self.identity | {"data_card": self.data_card, "command": command()}, indent=2)

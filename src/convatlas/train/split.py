@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
@@ -12,6 +12,9 @@ from convatlas.data.images import AnyImages, Data
 from convatlas.data.split import stratified_split
 from convatlas.errors import UsageError
 from convatlas.train.recipe import Recipe
+
+# Letters of a table that are in memory at a time.
+_PIECE = 1 << 16
 
 
 def split(data: Data, recipe: Recipe) -> tuple[AnyImages, AnyImages]:
@@ -37,10 +40,16 @@ def _held_out(images: AnyImages, recipe: Recipe) -> tuple[Tensor, Tensor]:
     return (~held).nonzero().flatten(), held.nonzero().flatten()
 
 
-def split_csv(parts: Mapping[str, AnyImages]) -> str:
-    """A table with a row an image: its name and the part that it is in."""
+def split_csv(parts: Mapping[str, AnyImages]) -> Iterator[str]:
+    """A table with a row an image, its name and the part that it is in; piece by piece, as it may be long."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["image", "part"])
-    writer.writerows((name, part) for part, images in parts.items() for name in images.names)
-    return text.getvalue()
+    for part, images in parts.items():
+        for name in images.names:
+            writer.writerow([name, part])
+            if text.tell() > _PIECE:
+                yield text.getvalue()
+                text.seek(0)
+                text.truncate()
+    yield text.getvalue()

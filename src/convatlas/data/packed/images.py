@@ -1,0 +1,94 @@
+"""Images that stay in their shards: read in row groups and decoded when a batch needs them, and not kept."""
+
+import hashlib
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from convatlas.data.decode import DecodeError, decode
+from convatlas.data.originals import pixels_for_crops
+from convatlas.data.packed.order import BlockOrder, weights
+from convatlas.data.packed.reading import Names, RowGroups
+from convatlas.data.preprocess import Preprocess
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StreamedImages:
+    """Labelled images of a part of a packed set, the counterpart of `Images`.
+
+    In memory are 2 bytes an image, 4 more if they are a selection, and the row groups that were read last.
+
+    Attributes:
+        shards: where they lie.
+        preprocess: what the network's input is.
+        chosen: which of the part's images, sorted, int32 (N,); None for all.
+        labels: int16 (N,), indices into the data set's classes.
+    """
+
+    shards: RowGroups
+    preprocess: Preprocess
+    chosen: Tensor | None
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def names(self) -> Sequence[str]:
+        """For each image its name, read when it is asked for."""
+        return Names(self.shards, self.chosen)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Nothing: what must stay together was seen to when the set was packed."""
+        return ()
+
+    def subset(self, indices: Tensor) -> "StreamedImages":
+        """The images at `indices` (int64), in the order of the shards."""
+        indices = indices.sort().values
+        chosen = indices.int() if self.chosen is None else self.chosen[indices]
+        return StreamedImages(self.shards, self.preprocess, chosen, self.labels[indices])
+
+    def stored(self, items: Tensor) -> Tensor:
+        """Images at the positions `items` for evaluation: uint8 (N, C, h, w)."""
+        return torch.stack([self._stored(image) for image in self._images(items)])
+
+    def original(self, item: int) -> Tensor:
+        """What random parts of an image are cut out of, uint8 (C, H, W); see `Originals.decoded`."""
+        (image,) = self._images(torch.tensor([item]))
+        return self._decoded(image, lambda data: pixels_for_crops(data, "", self.preprocess))
+
+    def order(self, *, seed: int, epoch: int) -> BlockOrder:
+        """Which images a training pass shows, in order; positions in this set."""
+        part = self.shards.part
+        rows = part.starts[1:] - part.starts[:-1]
+        starts = part.starts if self.chosen is None else torch.searchsorted(self.chosen, part.starts.int())
+        return BlockOrder(starts, weights(rows, part.sizes), seed=seed, epoch=epoch)
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 that stands for the images' names, labels and contents."""
+        digest = hashlib.sha256(self.shards.part.digest)
+        if self.chosen is not None:
+            digest.update(self.chosen.numpy().data)
+        return digest.digest()
+
+    def _images(self, items: Tensor) -> list[int]:
+        found: list[int] = (items if self.chosen is None else self.chosen[items]).tolist()
+        return found
+
+    def _stored(self, image: int) -> Tensor:
+        return self._decoded(image, lambda data: self.preprocess.prepare(decode(io.BytesIO(data), "")))
+
+    def _decoded(self, image: int, pixels: Callable[[bytes], Tensor]) -> Tensor:
+        try:
+            return pixels(self.shards.read(image))
+        except DecodeError as error:
+            reason = error.reason
+        except OSError as error:
+            reason = f"cannot be read ({error.strerror})"
+        # A name is looked up in the shard only where it is needed.
+        raise DecodeError(self.shards.name(image), reason)

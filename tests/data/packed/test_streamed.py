@@ -1,0 +1,216 @@
+"""A folder of shards as DATA: pixels, batches, names, splits, and what is refused."""
+
+import io
+import json
+import shutil
+
+import numpy as np
+import pyarrow
+import pytest
+import torch
+from PIL import Image
+from pyarrow import parquet
+
+from convatlas.data.augment import Distortion
+from convatlas.data.crop import AreaCrop, PaddedCrop
+from convatlas.data.decode import DecodeError
+from convatlas.data.loader import Loader
+from convatlas.data.packed import order, reading
+from convatlas.data.packed.images import StreamedImages
+from convatlas.data.packed.manifest import PACKED, PACKING
+from convatlas.data.preprocess import Preprocess
+from convatlas.data.source import load_data
+from convatlas.errors import DataError, UsageError
+from tests.data.packed.shards import CLASSES, write_set
+
+PREPROCESS = Preprocess(channels=3, size=(8, 8))
+
+
+def image(number: int) -> bytes:
+    """A PNG of one colour, in which its number can be read."""
+    stream = io.BytesIO()
+    Image.fromarray(np.full((10, 12, 3), (number % 256, number // 256, 7), np.uint8)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def number_of(pixels: torch.Tensor) -> torch.Tensor:
+    return pixels[:, 0, 4, 4].long() + 256 * pixels[:, 1, 4, 4].long()
+
+
+@pytest.fixture
+def small_windows(monkeypatch):
+    """Row groups of 4 images, windows of 16."""
+    monkeypatch.setattr(order, "WINDOW", 16 * order.LEAST)
+    monkeypatch.setattr("convatlas.data.packed.write.WINDOW", 16 * 4 * order.LEAST)
+    monkeypatch.setattr(reading, "_KEPT", 2 * 16 * order.LEAST)
+
+
+@pytest.fixture
+def place(tmp_path, small_windows):
+    return write_set(tmp_path / "set", {"train": 300, "val": 20, "test": 40}, image, shard_size=70)
+
+
+def test_pixels_labels_and_names(place):
+    data = load_data(place, PREPROCESS)
+    assert isinstance(data.train, StreamedImages)
+    assert data.classes == CLASSES and data.background is None
+    assert [len(part) for part in (data.train, data.validation, data.test)] == [300, 20, 40]
+    everything = torch.arange(300)
+    assert torch.equal(number_of(data.train.stored(everything)), everything)
+    assert data.train.labels.tolist() == [i % 3 for i in range(300)]
+    assert list(data.train.names) == [f"train/{i}.jpg" for i in range(300)]
+    assert data.train.names[123] == "train/123.jpg" and data.train.names[-1] == "train/299.jpg"
+    assert data.train.names[5:7] == ["train/5.jpg", "train/6.jpg"]
+    assert data.train.original(77).shape == (3, 10, 12)
+    assert data.fingerprint == load_data(str(place), PREPROCESS).fingerprint
+
+
+def test_a_selection_of_them(place):
+    chosen = load_data(place, PREPROCESS).train.subset(torch.tensor([250, 3, 100, 7])).subset(torch.tensor([0, 2, 3]))
+    assert list(chosen.names) == ["train/3.jpg", "train/100.jpg", "train/250.jpg"]
+    assert number_of(chosen.stored(torch.tensor([2, 0]))).tolist() == [250, 3]
+    assert sorted(chosen.order(seed=0, epoch=0)[:].tolist()) == [0, 1, 2]
+    half = load_data(place, PREPROCESS).train.subset(torch.arange(0, 300, 2))
+    assert sorted(half.order(seed=1, epoch=4)[:].tolist()) == list(range(150))
+
+
+@pytest.mark.parametrize("crop", [None, AreaCrop(area=(0.3, 1.0)), PaddedCrop(pixels=2)])
+def test_a_pass_goes_on_in_its_middle_with_the_same_batches(place, crop):
+    def batches(first: int, workers: int) -> list[tuple[torch.Tensor, ...]]:
+        loader = Loader(load_data(place, PREPROCESS).train, PREPROCESS, batch_size=32, crop=crop, workers=workers)
+        passed = loader.shuffled(seed=5, epoch=2, distortion=Distortion(mirror=True), first=first)
+        return [(batch.inputs, batch.labels, batch.items) for batch in passed]
+
+    whole = batches(0, 0)
+    assert [len(labels) for _, labels, _ in whole] == [32] * 9 + [12]
+    assert sorted(torch.cat([items for *_, items in whole]).tolist()) == list(range(300))
+    assert all(torch.equal(labels, items % 3) and labels.dtype == torch.int64 for _, labels, items in whole)
+    for first, workers in ((1, 0), (4, 2), (9, 3)):
+        rest = batches(first, workers)
+        assert len(rest) == 10 - first
+        assert all(
+            torch.equal(x, y) for a, b in zip(whole[first:], rest, strict=True) for x, y in zip(a, b, strict=True)
+        )
+
+
+def test_no_more_is_kept_than_two_windows(place):
+    images = load_data(place, PREPROCESS).train
+    loader = Loader(images, PREPROCESS, batch_size=10, workers=4)
+    for _ in loader.shuffled(seed=0, epoch=0, distortion=Distortion()):
+        kept = len(images.shards._kept)
+        assert 0 < kept < 20 and images.shards._weight <= reading._KEPT
+
+
+def test_a_pass_reads_each_row_group_once(place, monkeypatch):
+    read = []
+    column = reading._column
+    monkeypatch.setattr(reading, "_column", lambda part, group, leaf: read.append(group) or column(part, group, leaf))
+    images = load_data(place, PREPROCESS).train
+    list(Loader(images, PREPROCESS, batch_size=4, workers=2).shuffled(seed=0, epoch=0, distortion=Distortion()))
+    assert sorted(read) == list(range(len(images.shards.part.starts) - 1))
+
+
+def test_balanced_sampling_is_refused(place):
+    with pytest.raises(UsageError, match="use --imbalance weights"):
+        Loader(load_data(place, PREPROCESS).train, PREPROCESS, batch_size=4, balanced=True)
+
+
+def hub_shards(root, labels=(0, 1), part="train", count=1, column="image", **more):
+    """Shards as the Hugging Face hub has them, with no manifest."""
+    root.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        columns = {column: [{"bytes": image(i), "path": "x.png"} for i in range(len(labels))], "label": list(labels)}
+        table = pyarrow.table(columns | {name: list(values) for name, values in more.items()})
+        features = {column: {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": ["cat", "dog"]}}
+        table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+        parquet.write_table(table, root / f"{part}-{number:05d}-of-{count:05d}.parquet", row_group_size=3)
+    return root
+
+
+def test_shards_from_the_hub(tmp_path):
+    hub_shards(tmp_path / "data", [0, 1] * 10, count=3, column="img")
+    hub_shards(tmp_path / "data", [1, 0], part="validation", column="img")
+    (tmp_path / "README.md").write_text("x")
+    data = load_data(tmp_path, PREPROCESS)
+    assert data.classes == ("cat", "dog")
+    # 20 % of each of the two classes with 30 images.
+    assert [len(part) for part in (data.train, data.validation, data.test)] == [48, 2, 12]
+    assert data.test.labels.bincount().tolist() == [6, 6]
+    assert any("no test shards: held out 12 of 60 images" in note for note in data.notes)
+    assert set(data.train.names) | set(data.test.names) == {f"train/{i:02d}" for i in range(60)}
+    assert not set(data.train.names) & set(data.test.names)
+    assert data.fingerprint == load_data(tmp_path, PREPROCESS).fingerprint
+    assert data.fingerprint != load_data(tmp_path, PREPROCESS, seed=1).fingerprint
+    with pytest.raises(UsageError, match="convatlas data pack --on-corrupt skip"):
+        load_data(tmp_path, PREPROCESS, on_corrupt="skip")
+
+
+def test_shards_that_are_sorted_by_class_are_told(tmp_path):
+    hub_shards(tmp_path, [0] * 30 + [1] * 30)
+    assert any("images of one class lie together" in note for note in load_data(tmp_path, PREPROCESS).notes)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "what"),
+    [
+        (lambda p: (p / "train-00001-of-00003.parquet").unlink(), "lacks 1 of 3 shards of train .*number 1"),
+        (lambda p: (p / "train-00001-of-00003.parquet").write_bytes(b"PAR1"), "cannot be read"),
+        (
+            lambda p: shutil.copy(p / "train-00000-of-00003.parquet", p / "train-00000-of-00004.parquet"),
+            "more than one",
+        ),
+        (lambda p: hub_shards(p, [0, 5], part="test"), "labels from 0 to 5, the classes are 0 to 1"),
+        (lambda p: [file.rename(p / file.name.replace("train", "extra")) for file in p.iterdir()], "none of train"),
+    ],
+)
+def test_shards_that_are_refused(tmp_path, spoil, what):
+    place = hub_shards(tmp_path / "hub", [0, 1] * 4, count=3)
+    spoil(place)
+    with pytest.raises(DataError, match=what) as caught:
+        load_data(place, PREPROCESS)
+    assert "\n" not in str(caught.value)
+
+
+def test_two_columns_of_images_are_listed(tmp_path):
+    table = pyarrow.table({"a": [b"x"], "b": [b"y"], "label": [0]})
+    features = {"a": {"_type": "Image"}, "b": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": ["c"]}}
+    table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    parquet.write_table(table, tmp_path / "train-00000-of-00001.parquet")
+    with pytest.raises(
+        DataError, match=r"2 columns of the kind Image; its columns are a \(Image\), b \(Image\), label"
+    ):
+        load_data(tmp_path, PREPROCESS)
+
+
+def test_a_damaged_set_is_refused(place):
+    shard = place / "train-00002-of-00005.parquet"
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[:-10])
+    with pytest.raises(DataError, match=f"has {len(whole) - 10:,} bytes, it was packed with {len(whole):,}"):
+        load_data(place, PREPROCESS)
+    shard.unlink()
+    with pytest.raises(DataError, match=r"lacks the shard train-00002-of-00005\.parquet"):
+        load_data(place, PREPROCESS)
+    (place / PACKED).rename(place / PACKING)
+    with pytest.raises(DataError, match="was not packed to its end"):
+        load_data(place, PREPROCESS)
+
+
+def test_a_flipped_bit_is_noticed_when_it_is_read(place):
+    shard = place / "train-00000-of-00005.parquet"
+    data = bytearray(shard.read_bytes())
+    # Within the pixels of an image: the file keeps its size and its footer.
+    at = bytes(data).index(image(30)) + 50
+    data[at] ^= 1
+    shard.write_bytes(data)
+    images = load_data(place, PREPROCESS).train
+    images.stored(torch.tensor([299]))
+    with pytest.raises(DataError, match=r'train-00000-of-00005\.parquet" cannot be read'):
+        images.stored(torch.tensor([30]))
+
+
+def test_an_image_that_cannot_be_decoded_is_named(tmp_path):
+    place = write_set(tmp_path / "set", {"train": 9, "test": 3}, lambda i: b"no image" if i == 5 else image(i))
+    images = load_data(place, PREPROCESS).train
+    with pytest.raises(DecodeError, match=r'cannot decode "train/5\.jpg": not an image'):
+        images.stored(torch.arange(9))

@@ -11,6 +11,7 @@ import typer
 from convatlas.cli.options import DATA_HELP, Device, Json, Offline, OnCorrupt, seconds_of
 from convatlas.cli.output import print_json, print_rehearsal, print_trained, training_progress
 from convatlas.cli.plan import new_plan, resumed_plan
+from convatlas.data.preprocess import Fit
 from convatlas.data.source import load_data
 from convatlas.train.imbalance import Imbalance
 from convatlas.train.rehearsal import rehearse
@@ -32,6 +33,9 @@ def train_command(
     imbalance: Annotated[
         Imbalance | None, typer.Option(help="The same as --set imbalance=...", show_default="the recipe's")
     ] = None,
+    fit: Annotated[
+        Fit | None, typer.Option(help="The same as --set preprocess.fit=...", show_default="the recipe's")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="The run folder.", show_default="runs/NAME-DATA-1, -2, ...")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     time_limit: Annotated[
@@ -51,6 +55,7 @@ def train_command(
     Example: convatlas train lenet5 mnist5k --set epochs=5 --out runs/digits
     """
     changes = [*(settings or []), *([f"imbalance={imbalance}"] if imbalance else [])]
+    changes += [f"preprocess.fit={fit}"] if fit else []
     plan = (resumed_plan if resume else new_plan)(name, data, recipe, changes, out)
     place, seconds = usable_device(device), seconds_of(time_limit) if time_limit else math.inf
     loaded = load_data(

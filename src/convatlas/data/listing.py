@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 
 from convatlas.data.decode import DecodeError, printable
+from convatlas.data.fit import fit_notes
 from convatlas.data.holdout import hold_out, tied
 from convatlas.data.images import AnyImages, Data, Images, make_data
 from convatlas.data.originals import LazyImages, Originals
@@ -101,8 +102,13 @@ def load_listing(
         notes += _hold_out_test(listing, members, together, seed)
     images = replace(everything.images, groups=together)
     subsets = {part: images.subset(torch.tensor(found)) for part, found in members.items()}
+    originals, places = everything.originals, {listing.names[i]: i for i in good}
+    notes += fit_notes(preprocess, [originals.sizes[i] for i in members["train"]])
     return make_data(
-        name, listing.classes, subsets["train"], subsets["test"], validation=subsets.get("val"), notes=notes
+        *(name, listing.classes, subsets["train"], subsets["test"]),
+        validation=subsets.get("val"),
+        notes=notes,
+        raw=lambda image: originals.whole(places[image]),
     )
 
 
@@ -131,6 +137,7 @@ def require_images(listing: Listing, indices: Sequence[int], which: str = "") ->
 class _Everything:
     images: AnyImages
     digests: list[str]
+    originals: Originals
 
 
 def _eager(listing: Listing, preprocess: Preprocess, workers: int) -> tuple[_Everything, dict[int, str]]:
@@ -147,7 +154,8 @@ def _eager(listing: Listing, preprocess: Preprocess, workers: int) -> tuple[_Eve
             reasons[index] = error.reason
 
     in_threads(total, work, workers)
-    return _Everything(Images(pixels, torch.tensor(listing.labels), listing.names), digests), reasons
+    images = Images(pixels, torch.tensor(listing.labels), listing.names)
+    return _Everything(images, digests, originals), reasons
 
 
 def _lazy(listing: Listing, preprocess: Preprocess, workers: int) -> tuple[_Everything, dict[int, str]]:
@@ -164,7 +172,7 @@ def _lazy(listing: Listing, preprocess: Preprocess, workers: int) -> tuple[_Ever
     in_threads(total, work, workers)
     labels = torch.tensor(listing.labels)
     images = LazyImages(originals, torch.arange(total), labels, listing.names, tuple(digests))
-    return _Everything(images, digests), reasons
+    return _Everything(images, digests, originals), reasons
 
 
 def _notes_on_copies(listing: Listing, good: Sequence[int], digests: Sequence[str]) -> list[str]:

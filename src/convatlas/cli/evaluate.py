@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from convatlas.cli.options import DATA_HELP, Device, Json, Offline, OnCorrupt
-from convatlas.cli.output import note, percent, print_json, print_line
+from convatlas.cli.output import counting_progress, note, percent, print_json, print_line
+from convatlas.data.views import ViewsName
 from convatlas.serve.evaluate import evaluate
 
 
@@ -20,6 +21,10 @@ def evaluate_command(
             show_default="what the run learnt from",
         ),
     ] = None,
+    views: Annotated[
+        ViewsName,
+        typer.Option(help="Parts and scales of an image whose probabilities are averaged, as the papers did."),
+    ] = "centre",
     device: Device = "cpu",
     offline: Offline = False,
     on_corrupt: OnCorrupt = "error",
@@ -29,13 +34,22 @@ def evaluate_command(
 
     Example: convatlas evaluate runs/digits mnist
     """
-    found = evaluate(run, data, device=device, offline=offline, on_corrupt=on_corrupt, on_note=note)
+    with counting_progress("images") as on_progress:
+        found = evaluate(
+            *(run, data),
+            views=views,
+            device=device,
+            offline=offline,
+            on_corrupt=on_corrupt,
+            on_note=note,
+            on_progress=on_progress,
+        )
     calibration = found.calibration()
     if json:
-        print_json(found.summary() | {"calibration": calibration.as_json()})
+        print_json(found.summary() | {"views": views, "calibration": calibration.as_json()})
         return
     before, after = calibration.before, calibration.after
-    print_line(f"images       {found.images:,}")
+    print_line(f"images       {found.images:,}" + ("" if views == "centre" else f", views: {views}"))
     print_line(f"top-1 error  {percent(found.top1_error)} ({_ends(found.interval)})")
     print_line(f"top-5 error  {percent(found.top_k_error(5))} ({_ends(found.top_k_interval(5))})")
     if calibration.temperature == 1:

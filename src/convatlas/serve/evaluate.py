@@ -9,8 +9,10 @@ import torch
 
 from convatlas.data.images import AnyImages, Data
 from convatlas.data.source import load_data
+from convatlas.data.views import ViewsName
 from convatlas.errors import DataError, StorageError
 from convatlas.serve.predictor import load
+from convatlas.serve.views import evaluate_views
 from convatlas.train.folder import RunFolder
 from convatlas.train.metrics import Evaluation
 
@@ -21,23 +23,28 @@ def evaluate(
     run: str | Path,
     data: str | Path | None = None,
     *,
+    views: ViewsName = "centre",
     device: torch.device | str = "cpu",
     offline: bool = False,
     on_corrupt: Literal["error", "skip"] = "error",
     on_note: Callable[[str], object] = lambda note: None,
+    on_progress: Callable[[int, int], object] = lambda done, count: None,
 ) -> Evaluation:
     """Classify the test images of a data set.
 
     Args:
         run: a run folder or a checkpoint.
         data: what a DATA argument means; by default the data that the run was trained on.
+        views: what the network sees of an image: "centre", the view of training's own validation, or several parts or
+            scales of it, whose probabilities are averaged; see `convatlas.data.views`.
         device: where to classify.
         offline: never download.
         on_corrupt: what to do with a folder's images that cannot be decoded.
         on_note: called with each remark on the data.
+        on_progress: called with the number of images done and of all, where there are several views.
 
     Raises:
-        UsageError: for a device or a data set that is not there.
+        UsageError: for a device or a data set that is not there, or views that the network or the data cannot give.
         DataError: for data that cannot be used, or whose classes are not the network's. Classes are matched by name.
         StorageError: for a folder that holds no checkpoint, or a damaged one.
     """
@@ -47,7 +54,9 @@ def evaluate(
     images = relabelled(loaded, predictor.classes)
     for note in loaded.notes:
         on_note(note)
-    return predictor.evaluate(images)
+    if views == "centre":
+        return predictor.evaluate(images)
+    return evaluate_views(predictor, images, loaded.raw, views, on_progress=on_progress)
 
 
 def trained_on(run: Path) -> str:

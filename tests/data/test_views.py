@@ -1,13 +1,14 @@
 """Views of evaluation against torchvision's transforms, and against arithmetic by hand."""
 
 from collections import Counter
+from typing import get_args
 
 import numpy as np
 import pytest
 from torchvision import transforms
 
 from convatlas.data.preprocess import Preprocess
-from convatlas.data.views import PROTOCOLS, View, seen
+from convatlas.data.views import PROTOCOLS, View, ViewsName, seen
 from tests.data.photos import photo
 
 AT_224 = (224, 224)
@@ -122,6 +123,10 @@ def test_views_are_grey_for_a_network_that_is():
     image = photo(3, (40, 30))
     (ours,) = seen(image, [View((30, 40), (1, 2, 28, 28), (28, 28))], Preprocess())
     assert np.array_equal(ours[0].numpy(), np.asarray(image.convert("L"))[1:29, 2:30])
+
+
+def test_each_name_is_a_protocol_or_the_default():
+    assert get_args(ViewsName) == ("centre", *PROTOCOLS)
 
 
 def test_each_protocol_says_where_it_comes_from():

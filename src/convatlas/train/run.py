@@ -15,6 +15,7 @@ from convatlas.data.images import AnyImages, Data
 from convatlas.data.loader import Loader
 from convatlas.data.source import load_data
 from convatlas.errors import OutOfMemoryError
+from convatlas.report import contact_sheet
 from convatlas.train.batch_norm import batch_norm_remarks, refuse_single_images
 from convatlas.train.calibration import fit_temperature
 from convatlas.train.data_card import data_card
@@ -34,6 +35,7 @@ from convatlas.train.split import split, split_csv
 from convatlas.train.state import Progress, TrainingState
 from convatlas.train.step import NonFiniteStepError
 from convatlas.train.stop import StoppedError, StopRequest, listen
+from convatlas.train.views import training_views
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,7 @@ class _Run:
         self.folder.write(
             "run.json", to_json(self.identity | {"data_card": self.data_card, "command": command()}, indent=2)
         )
+        self.folder.write("views.png", contact_sheet(training_views(self.loader, self.recipe, self.data)))
         self.history = self._history()
         return ()
 
@@ -282,5 +285,5 @@ class _Run:
             "test": test.summary(),
             "calibration": test.calibration().as_json(),
         }
-        write_results(self.folder, figures, test, self.data)
+        write_results(self.folder, figures, test, self.data, training_views(self.loader, self.recipe, self.data))
         return RunResult(self.folder.path, figures, test)

@@ -1,0 +1,77 @@
+"""Training images as the network sees them, for the contact sheet and the report."""
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from convatlas.data.decode import DecodeError
+from convatlas.data.images import Data
+from convatlas.data.loader import Loader
+from convatlas.report import Seen, Views
+from convatlas.train.recipe import Recipe
+
+_IMAGES = 8
+_PASSES = 4
+# The longest side of an image before preprocessing that is kept; smaller ones are kept as they are.
+_RAW = 320
+_MIXED = "Mixup and CutMix, which come after this and join two images of a batch, are not shown."
+
+
+def training_views(loader: Loader, recipe: Recipe, data: Data) -> Views:
+    """A few images as they are, as the first passes over the training images show them, and as evaluation does.
+
+    Args:
+        loader: gives the training batches.
+        recipe: how the run trains.
+        data: the images before preprocessing, and the classes' names.
+    """
+    items = spread(loader.labels.cpu(), _IMAGES)
+    preprocess, images = recipe.preprocess, loader.images
+    passes = [
+        preprocess.to_pixels(
+            loader.shown(items, seed=recipe.seed, epoch=epoch, distortion=recipe.distortion).inputs,
+        )
+        for epoch in range(_PASSES)
+    ]
+    evaluated = preprocess.pad(images.stored(items.to(images.labels.device))).cpu()
+    rows = []
+    for i, item in enumerate(items.tolist()):
+        raw = _raw(data, images.names[item])
+        size = None if raw is None else (raw.height, raw.width)
+        if raw is not None:
+            raw.thumbnail((_RAW, _RAW))
+        shown = torch.stack([one[i] for one in passes])
+        rows.append(Seen(images.names[item], data.classes[int(loader.labels[item])], raw, size, shown, evaluated[i]))
+    is_mixed = bool(recipe.mix.mixup or recipe.mix.cutmix)
+    return Views(tuple(rows), _MIXED if is_mixed else "")
+
+
+def spread(labels: Tensor, count: int) -> Tensor:
+    """Positions of at most `count` images, of as many classes as can be, spread evenly over them.
+
+    Args:
+        labels: class indices (N,).
+        count: how many.
+
+    Returns:
+        int64, by class; of a class its first images.
+    """
+    present = torch.unique(labels)
+    chosen = present[torch.linspace(0, len(present) - 1, min(count, len(present))).round().long()]
+    members = [torch.nonzero(labels == label).flatten().tolist() for label in chosen]
+    taken = [0] * len(members)
+    while sum(taken) < count and any(taken[i] < len(members[i]) for i in range(len(members))):
+        for i, own in enumerate(members):
+            if taken[i] < len(own) and sum(taken) < count:
+                taken[i] += 1
+    return torch.tensor([item for own, many in zip(members, taken, strict=True) for item in own[:many]])
+
+
+def _raw(data: Data, name: str) -> Image.Image | None:
+    if data.raw is None:
+        return None
+    try:
+        return data.raw(name)
+    except DecodeError:
+        # The pixels that are learnt are in memory; the file may be gone by now.
+        return None

@@ -20,6 +20,7 @@ SAVE = ("tests/test_checkpoint.py",)
 FAST = ("tests/train/test_fast_layers.py",)
 CHECK = ("tests/data/test_check.py", "tests/data/test_copies.py")
 NEAR = ("tests/data/test_near.py",)
+VIEWS = ("tests/data/test_views.py",)
 
 FAULTS = (
     Fault("full C3", "models/lenet.py", 'int(mark == "X")', "1", PAPER),
@@ -100,4 +101,11 @@ FAULTS = (
     Fault("a band of the hash forgotten", "data/near.py", "MAX_BITS + 1)]", "MAX_BITS + 1)][:-1]", NEAR),
     Fault("near by the hash alone", "data/near.py", "_correlation(copies[first], copies[second]) >= wanted", "wanted > 0", CHECK),
     Fault("digits taken for near", "data/near.py", "MIN_CORRELATION_EVEN = 0.995", "MIN_CORRELATION_EVEN = 0.9", CHECK),
+    Fault("corners off by one", "data/views.py", "down, right = area[0] - size[0], ", "down, right = area[0] - size[0] - 1, ", VIEWS),
+    Fault("mirrors left out", "data/views.py", "torch.flip(pixels, (2,)) if view.is_mirrored else pixels", "pixels", VIEWS),
+    Fault("logits averaged", "serve/views.py", "each.logsumexp(dim=1) - math.log(count)", "each.mean(dim=1)", ("tests/serve/test_views.py",)),
+    Fault("maps averaged before they are slid over", "models/dense.py", "elif not isinstance(layer, nn.AdaptiveAvgPool2d):", "else:", ("tests/models/test_dense.py",)),
+    Fault("training shown for evaluation", "train/views.py", "training[i], evaluation[i])", "training[i], training[i][0])", ("tests/train/test_views.py",)),
+    Fault("one epoch shown for all", "train/views.py", "seed=recipe.seed, epoch=epoch,", "seed=recipe.seed, epoch=0,", ("tests/train/test_views.py",)),
+    Fault("what is cut off counted as seen", "data/fit.py", "min(content[0], scaled[0]) * min(content[1], scaled[1])", "scaled[0] * scaled[1]", ("tests/data/test_fit.py",)),
 )  # fmt: skip

@@ -119,6 +119,7 @@ class TrainingProgress:
                 )
                 for remark in event.remarks:
                     note(remark)
+                note(f"what the network sees is in {event.path / 'views.png'}")
                 self.task = self.progress.add_task("", total=event.steps, completed=event.step, text="")
                 self.mark = (0, time.perf_counter())
             case StepDone():

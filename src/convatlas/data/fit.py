@@ -1,6 +1,7 @@
 """What fitting images into the network's input costs, in words."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from statistics import median
 
 from convatlas.data.preprocess import Preprocess
@@ -27,7 +28,7 @@ def stretch(preprocess: Preprocess, height: int, width: int) -> float:
     return max(ratio, 1 / ratio) - 1
 
 
-def fit_notes(preprocess: Preprocess, sizes: Sequence[tuple[int, int]]) -> tuple[str, ...]:
+def fit_notes(preprocess: Preprocess, sizes: Iterable[tuple[int, int]]) -> tuple[str, ...]:
     """A line on how much of the images is cut off, how much of the input stays empty, or how far they are stretched.
 
     Args:
@@ -37,12 +38,15 @@ def fit_notes(preprocess: Preprocess, sizes: Sequence[tuple[int, int]]) -> tuple
     Returns:
         Nothing where nothing of this happens.
     """
+    # Of a million images most have the size of another one.
+    counts = Counter(sizes)
     cut, padded, stretched = (
-        [measure(preprocess, *size) for size in sizes] for measure in (cut_share, padded_share, stretch)
+        [amount for size, count in counts.items() for amount in [measure(preprocess, *size)] * count]
+        for measure in (cut_share, padded_share, stretch)
     )
     notes = []
     if _is_worth_saying(cut):
-        notes.append(f"cuts off {_percent(cut)} of {_which(cut)}{_keeping_all(preprocess, sizes)}")
+        notes.append(f"cuts off {_percent(cut)} of {_which(cut)}{_keeping_all(preprocess, counts)}")
     if _is_worth_saying(padded):
         notes.append(f"leaves {_percent(padded)} of the input empty for {_which(padded)}; --fit crop fills it")
     if _is_worth_saying(stretched):
@@ -72,7 +76,7 @@ def _which(amounts: Sequence[float]) -> str:
     return f"the worst of {many:,} images, of {len(amounts):,}"
 
 
-def _keeping_all(preprocess: Preprocess, sizes: Sequence[tuple[int, int]]) -> str:
+def _keeping_all(preprocess: Preprocess, sizes: Iterable[tuple[int, int]]) -> str:
     """What to type to keep all of every image."""
     height, width = preprocess.size
     for changes, more in ({}, ""), ({"fit_size": preprocess.size}, f" --set preprocess.fit_size=[{height},{width}]"):

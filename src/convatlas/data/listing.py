@@ -103,7 +103,7 @@ def load_listing(
     images = replace(everything.images, groups=together)
     subsets = {part: images.subset(torch.tensor(found)) for part, found in members.items()}
     originals, places = everything.originals, {listing.names[i]: i for i in good}
-    notes += fit_notes(preprocess, [originals.sizes[i] for i in members["train"]])
+    notes += fit_notes(preprocess, map(tuple, originals.sizes[members["train"]].tolist()))
     return make_data(
         *(name, listing.classes, subsets["train"], subsets["test"]),
         validation=subsets.get("val"),

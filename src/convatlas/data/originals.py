@@ -34,8 +34,8 @@ class Originals:
         self.preprocess = preprocess
         self.names = names
         self._read, self._room, self._lock = read, room, threading.Lock()
-        self.sizes: dict[int, tuple[int, int]] = {}
-        """Height and width of the images that were decoded, or of the same proportions."""
+        self.sizes = np.zeros((len(names), 2), np.int32)
+        """Height and width of the images that were decoded, perhaps at a fraction of their size; 0 of the others."""
         self._decoded: dict[int, Tensor] = {}
         self._stored: dict[int, Tensor] = {}
 

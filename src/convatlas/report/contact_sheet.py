@@ -2,7 +2,7 @@
 
 import io
 from contextlib import suppress
-from functools import cache
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -118,7 +118,7 @@ def _cut(text: str, room: int, size: int, *, is_bold: bool = False, keeps_end: b
     return "…"
 
 
-@cache
+@lru_cache(maxsize=64)
 def _font_for(text: str, size: int, is_bold: bool) -> _Font:
     """The font that comes along with matplotlib, or an installed one if that lacks letters of the text."""
     # Found without importing matplotlib, which takes longer than the whole sheet.

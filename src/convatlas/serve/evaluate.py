@@ -50,7 +50,9 @@ def evaluate(
     """
     predictor = load(run, device=device)
     source = trained_on(Path(run)) if data is None else data
-    loaded = load_data(source, predictor.preprocess, offline=offline, on_corrupt=on_corrupt)
+    # Several views are cut out of the images as they are, so nothing else is kept of them.
+    lazy = views != "centre"
+    loaded = load_data(source, predictor.preprocess, offline=offline, on_corrupt=on_corrupt, lazy=lazy)
     images = relabelled(loaded, predictor.classes)
     for note in loaded.notes:
         on_note(note)

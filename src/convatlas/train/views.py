@@ -28,20 +28,18 @@ def training_views(loader: Loader, recipe: Recipe, data: Data) -> Views:
     items = spread(loader.labels.cpu(), _IMAGES)
     preprocess, images = recipe.preprocess, loader.images
     passes = [
-        preprocess.to_pixels(
-            loader.shown(items, seed=recipe.seed, epoch=epoch, distortion=recipe.distortion).inputs,
-        )
-        for epoch in range(_PASSES)
+        loader.shown(items, seed=recipe.seed, epoch=epoch, distortion=recipe.distortion) for epoch in range(_PASSES)
     ]
-    evaluated = preprocess.pad(images.stored(items.to(images.labels.device))).cpu()
+    training = torch.stack([preprocess.to_pixels(batch.inputs) for batch in passes], dim=1)
+    evaluation = preprocess.pad(images.stored(items.to(images.labels.device))).cpu()
     rows = []
     for i, item in enumerate(items.tolist()):
         raw = _raw(data, images.names[item])
         size = None if raw is None else (raw.height, raw.width)
         if raw is not None:
             raw.thumbnail((_RAW, _RAW))
-        shown = torch.stack([one[i] for one in passes])
-        rows.append(Seen(images.names[item], data.classes[int(loader.labels[item])], raw, size, shown, evaluated[i]))
+        label = data.classes[int(loader.labels[item])]
+        rows.append(Seen(images.names[item], label, raw, size, training[i], evaluation[i]))
     is_mixed = bool(recipe.mix.mixup or recipe.mix.cutmix)
     return Views(tuple(rows), _MIXED if is_mixed else "")
 
@@ -57,14 +55,11 @@ def spread(labels: Tensor, count: int) -> Tensor:
         int64, by class; of a class its first images.
     """
     present = torch.unique(labels)
-    chosen = present[torch.linspace(0, len(present) - 1, min(count, len(present))).round().long()]
-    members = [torch.nonzero(labels == label).flatten().tolist() for label in chosen]
-    taken = [0] * len(members)
-    while sum(taken) < count and any(taken[i] < len(members[i]) for i in range(len(members))):
-        for i, own in enumerate(members):
-            if taken[i] < len(own) and sum(taken) < count:
-                taken[i] += 1
-    return torch.tensor([item for own, many in zip(members, taken, strict=True) for item in own[:many]])
+    shown = present[torch.linspace(0, len(present) - 1, min(count, len(present))).round().long()]
+    members = [torch.nonzero(labels == label).flatten()[:count].tolist() for label in shown]
+    # The first of each class, then the second ones, and so on.
+    turns = sorted((turn, place, item) for place, own in enumerate(members) for turn, item in enumerate(own))
+    return torch.tensor([item for _, item in sorted((place, item) for _, place, item in turns[:count])])
 
 
 def _raw(data: Data, name: str) -> Image.Image | None:

@@ -8,6 +8,7 @@ from convatlas import errors
 from convatlas.data import decode, listing, near, problems
 from convatlas.data.pinned import IDX_SETS
 from convatlas.data.source import NAMED_SETS, search_places
+from convatlas.data.views import PROTOCOLS
 from convatlas.report import check_page
 from parts.markdown import summary_of, table
 
@@ -69,3 +70,13 @@ def check_shown() -> str:
 def check_bits() -> str:
     """In how many bits near images' hashes may differ."""
     return str(near.MAX_BITS)
+
+
+def views() -> str:
+    """The ways to evaluate, with the number of views of an image."""
+    rows = [("`centre`", 1, "What the run's own validation sees, the default.")]
+    rows += [
+        (f"`{name}`", len(protocol.views(375, 500, (224, 224))), protocol.summary)
+        for name, protocol in PROTOCOLS.items()
+    ]
+    return table("name|views:|what is seen", rows)

@@ -10,6 +10,7 @@ from PIL import Image
 from convatlas.checkpoint import read_card
 from convatlas.train.folder import RunFolder
 from tests.cli.harness import CLASSES, QUICK, class_folders, contents, done, process, refused
+from tests.data.photos import photos
 
 
 def test_train_prints_the_promised_keys(capsys, folder, out):
@@ -99,7 +100,22 @@ def test_imbalance_says_what_it_chose(capsys, folder, out):
     assert 'imbalance = "auto"' in (out / "recipe.toml").read_text()
 
 
+def test_fit_says_what_it_costs_and_is_kept(capsys, tmp_path, out):
+    # 160x120: a quarter of each is beside the square in its middle.
+    photos(tmp_path / "photos", {"bat": 4, "owl": 4})
+    asked = "train", "lenet5_modern", tmp_path / "photos", *QUICK[1:], "--out", out
+    assert "fit pad leaves 25 % of the input empty for the median image; --fit crop fills it\n" in (
+        done(capsys, *asked, "--fit", "pad", "--dry-run").err
+    )
+    said = "fit crop cuts off 24 % of the median image; --fit pad keeps all\n"
+    assert said in done(capsys, *asked, "--fit", "crop").err
+    assert read_card(max((out / "checkpoints").glob("*[0-9]"))).preprocess["fit"] == "crop"
+    assert said in done(capsys, "evaluate", out).err
+    assert "a resumed run keeps its recipe" in refused(capsys, 2, "train", "--resume", "--out", out, "--fit", "pad")
+
+
 REFUSED = [
+    (["--fit", "some"], 2, "'some' is not one of"),
     (["--imbalance", "some"], 2, "'some' is not one of"),
     (["--time-limit", "soon"], 2, "'soon' is no length of time"),
     (["--time-limit", "0m"], 2, "'0m' is no length of time"),

@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 import sys
+import typing
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -23,6 +24,7 @@ from convatlas import errors
 from convatlas.cli.main import app, run
 from convatlas.cli.plan import new_plan
 from convatlas.data.source import NAMED_SETS
+from convatlas.data.views import ViewsName
 from convatlas.errors import ConvAtlasError
 from convatlas.models import VARIANTS
 from convatlas.recipes import RECIPES
@@ -243,6 +245,10 @@ def test_named_sets_and_their_places_are_listed(part) -> None:
     places = part("data_places")
     assert "$CONVATLAS_DATA/mnist" in places
     assert str(Path.home()) not in places
+
+
+def test_every_way_to_evaluate_is_listed(part) -> None:
+    assert first_column(part("views")) == list(typing.get_args(ViewsName))
 
 
 def test_figures_are_shown_when_they_are_there(part, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

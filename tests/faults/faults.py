@@ -29,6 +29,7 @@ TREES = ("tests/data/test_trees.py",)
 ORACLE = ("tests/data/test_tree_oracle.py",)
 BATCHES = ("tests/train/test_last_batch.py",)
 PACKED = ("tests/data/packed/test_order.py", "tests/data/packed/test_streamed.py")
+VIEWS = ("tests/data/test_views.py",)
 
 FAULTS = (
     Fault("full C3", "models/lenet.py", 'int(mark == "X")', "1", PAPER),
@@ -138,4 +139,11 @@ FAULTS = (
     Fault("manifest before its shards", "pack.py", "        shards, kept = _Writer(", "        write_durably(out / PACKED, b'')\n        shards, kept = _Writer(", ("tests/test_pack.py",)),
     Fault("any name in a pickle", "data/cifar.py", "if (module, name) not in _ALLOWED:", "if False:", ("tests/data/test_cifar.py",)),
     Fault("the coarse label taken", "data/cifar.py", "every[:, named.label_bytes - 1]", "every[:, 0]", ("tests/data/test_cifar.py",)),
+    Fault("corners off by one", "data/views.py", "down, right = area[0] - size[0], ", "down, right = area[0] - size[0] - 1, ", VIEWS),
+    Fault("mirrors left out", "data/views.py", "torch.flip(pixels, (2,)) if view.is_mirrored else pixels", "pixels", VIEWS),
+    Fault("logits averaged", "serve/views.py", "each.logsumexp(dim=1) - math.log(count)", "each.mean(dim=1)", ("tests/serve/test_views.py",)),
+    Fault("maps averaged before they are slid over", "models/dense.py", "elif not isinstance(layer, nn.AdaptiveAvgPool2d):", "else:", ("tests/models/test_dense.py",)),
+    Fault("training shown for evaluation", "train/views.py", "training[i], evaluation[i])", "training[i], training[i][0])", ("tests/train/test_views.py",)),
+    Fault("one epoch shown for all", "train/views.py", "seed=recipe.seed, epoch=epoch,", "seed=recipe.seed, epoch=0,", ("tests/train/test_views.py",)),
+    Fault("what is cut off counted as seen", "data/fit.py", "min(content[0], scaled[0]) * min(content[1], scaled[1])", "scaled[0] * scaled[1]", ("tests/data/test_fit.py",)),
 )  # fmt: skip

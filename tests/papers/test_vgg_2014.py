@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from convatlas.analysis.summary import summarize
 from convatlas.errors import UsageError
+from convatlas.models.dense import class_score_map, dense_logits
 from convatlas.models.layers import LocalResponseNorm
 from convatlas.models.network import Description, Network
-from convatlas.models.vgg import VARIANTS, class_score_map, dense_logits, gaussian, glorot, start_from
+from convatlas.models.vgg import VARIANTS, gaussian, glorot, start_from
 
 # Table 1, one line a column: the convolutions of the five blocks, n for conv3-n and n/1 for conv1-n.
 TABLE_1 = {
@@ -202,7 +203,7 @@ def test_dense_evaluation_of_every_column(name):
 
 
 def test_dense_evaluation_refuses_small_images_in_words():
-    with pytest.raises(UsageError, match=r"at least 224x224 pixels, got 223x300\. Do: enlarge"):
+    with pytest.raises(UsageError, match=r"maps of at least 7x7, 223x300 pixels give 6x9\. Do: enlarge"):
         dense_logits(on_meta("vgg11"), torch.empty(1, 3, 223, 300, device="meta"))
 
 

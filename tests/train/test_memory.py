@@ -117,6 +117,7 @@ def test_the_next_step_keeps_the_images_of_a_step(batch_size, parts, step):
 
 LIMITED = """
 import resource, sys, torch
+import torch._dynamo  # which an optimizer imports: nothing of the limit is for that
 from convatlas.data.images import make_data
 from convatlas.train.run import train
 from tests.train.reference import generated, recipe

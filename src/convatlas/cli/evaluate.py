@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from convatlas.cli.options import DATA_HELP, Device, Json, Offline, OnCorrupt
-from convatlas.cli.output import note, percent, print_json, print_line
+from convatlas.cli.output import counting_progress, note, percent, print_json, print_line
+from convatlas.data.views import ViewsName
 from convatlas.serve.evaluate import evaluate
 from convatlas.train.distributed import join_ranks
 from convatlas.weights.device import usable_device
@@ -22,6 +23,10 @@ def evaluate_command(
             show_default="what the run learnt from",
         ),
     ] = None,
+    views: Annotated[
+        ViewsName,
+        typer.Option(help="Parts and scales of an image whose probabilities are averaged, as the papers did."),
+    ] = "centre",
     device: Device = "cpu",
     offline: Offline = False,
     on_corrupt: OnCorrupt = "error",
@@ -31,18 +36,25 @@ def evaluate_command(
 
     Example: convatlas evaluate runs/digits mnist
     """
-    with join_ranks(usable_device(device)) as ranks:
-        place = ranks.place(usable_device(device))
-        on_note = note if ranks.is_first else str
-        found = evaluate(run, data, device=place, offline=offline, on_corrupt=on_corrupt, on_note=on_note, ranks=ranks)
+    with join_ranks(usable_device(device)) as ranks, counting_progress("images", shown=ranks.is_first) as on_progress:
+        found = evaluate(
+            *(run, data),
+            views=views,
+            device=ranks.place(usable_device(device)),
+            offline=offline,
+            on_corrupt=on_corrupt,
+            on_note=note if ranks.is_first else str,
+            on_progress=on_progress,
+            ranks=ranks,
+        )
     if not ranks.is_first:
         return
     calibration = found.calibration()
     if json:
-        print_json(found.summary() | {"calibration": calibration.as_json()})
+        print_json(found.summary() | {"views": views, "calibration": calibration.as_json()})
         return
     before, after = calibration.before, calibration.after
-    print_line(f"images       {found.images:,}")
+    print_line(f"images       {found.images:,}" + ("" if views == "centre" else f", views: {views}"))
     print_line(f"top-1 error  {percent(found.top1_error)} ({_ends(found.interval)})")
     print_line(f"top-5 error  {percent(found.top_k_error(5))} ({_ends(found.top_k_interval(5))})")
     if calibration.temperature == 1:

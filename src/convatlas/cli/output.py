@@ -119,6 +119,7 @@ class TrainingProgress:
                 )
                 for remark in (*self.remarks, *event.remarks):
                     note(remark)
+                note(f"what the network sees is in {event.path / 'views.png'}")
                 self.task = self.progress.add_task("", total=event.steps, completed=event.step, text="")
                 self.mark = (0, time.perf_counter())
             case StepDone():
@@ -154,14 +155,17 @@ def training_progress(
 
 
 @contextmanager
-def counting_progress(what: str) -> Iterator[Callable[[int, int], None]]:
+def counting_progress(what: str, *, shown: bool = True) -> Iterator[Callable[[int, int], None]]:
     """As `training_progress`, for a loop that tells how many are done and of how many.
 
     Args:
         what: is counted, as in "images".
+        shown: nothing at all is shown otherwise.
     """
     columns = BarColumn(bar_width=40), TextColumn("{task.fields[text]}"), TimeRemainingColumn(compact=True)
-    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress:
+    with Progress(
+        *columns, console=Console(stderr=True), disable=not (shown and sys.stderr.isatty()), transient=True
+    ) as progress:
         task = progress.add_task("", total=None, text="")
 
         def on_progress(done: int, count: int) -> None:

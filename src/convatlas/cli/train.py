@@ -11,6 +11,7 @@ import typer
 from convatlas.cli.options import DATA_HELP, Device, Json, Offline, OnCorrupt, seconds_of
 from convatlas.cli.output import print_json, print_rehearsal, print_trained, training_progress
 from convatlas.cli.plan import planned
+from convatlas.data.preprocess import Fit
 from convatlas.data.source import load_data
 from convatlas.errors import UsageError
 from convatlas.train.distributed import is_started_by_torchrun, join_ranks
@@ -36,6 +37,9 @@ def train_command(
     imbalance: Annotated[
         Imbalance | None, typer.Option(help="The same as --set imbalance=...", show_default="the recipe's")
     ] = None,
+    fit: Annotated[
+        Fit | None, typer.Option(help="The same as --set preprocess.fit=...", show_default="the recipe's")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="The run folder.", show_default="runs/NAME-DATA-1, -2, ...")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     time_limit: Annotated[
@@ -56,6 +60,7 @@ def train_command(
     """
     place, seconds = usable_device(device), seconds_of(time_limit) if time_limit else math.inf
     changes = [*(settings or []), *([f"imbalance={imbalance}"] if imbalance else [])]
+    changes += [f"preprocess.fit={fit}"] if fit else []
     if dry_run and is_started_by_torchrun():
         raise UsageError("--dry-run is for one process", do="leave out torchrun")
     with join_ranks(place) as ranks:

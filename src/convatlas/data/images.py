@@ -2,11 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from convatlas.data.originals import LazyImages
@@ -70,6 +71,8 @@ class Data:
         background: the even background of the training images, if there is one.
         notes: one-line remarks for the user, such as what was ignored.
         fingerprint: SHA-256 in hex of the classes and of every part's names, labels and pixels, or files, or shards.
+        raw: gives the image of a name as it was before preprocessing, 8-bit grey or RGB, upright; raises DecodeError.
+            None where that is not kept, and where the images are streamed; see `raw_of`.
     """
 
     name: str
@@ -80,6 +83,7 @@ class Data:
     background: Background | None
     notes: tuple[str, ...]
     fingerprint: str
+    raw: Callable[[str], Image.Image] | None = None
 
 
 def make_data(
@@ -90,6 +94,7 @@ def make_data(
     *,
     validation: AnyImages | None = None,
     notes: Iterable[str] = (),
+    raw: Callable[[str], Image.Image] | None = None,
 ) -> Data:
     """Complete a data set by its background and its fingerprint."""
     return Data(
@@ -101,7 +106,21 @@ def make_data(
         background=background_of(train.pixels) if isinstance(train, Images) else None,
         notes=tuple(notes),
         fingerprint=_fingerprint(classes, [part for part in (train, test, validation) if part is not None]),
+        raw=raw,
     )
+
+
+def raw_of(data: Data, images: AnyImages) -> Callable[[int], Image.Image] | None:
+    """Gives an image by its position in `images` as it was before preprocessing; None where that is not kept.
+
+    Args:
+        data: what `images` are a part of.
+        images: one of its parts, or a selection.
+    """
+    if isinstance(images, StreamedImages):
+        return images.whole
+    raw = data.raw
+    return None if raw is None else lambda item: raw(images.names[item])
 
 
 def background_of(pixels: Tensor) -> Background | None:

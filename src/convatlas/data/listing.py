@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 
 from convatlas.data.decode import DecodeError, printable
+from convatlas.data.fit import fit_notes
 from convatlas.data.holdout import hold_out, tied
 from convatlas.data.images import Data, Images, make_data
 from convatlas.data.originals import LazyImages, Originals
@@ -88,13 +89,13 @@ def load_listing(
     division = divide(listing, everything.digests, reasons, on_corrupt=on_corrupt, seed=seed)
     images = replace(everything.images, groups=division.together)
     subsets = {part: images.subset(torch.tensor(found)) for part, found in division.members.items()}
+    originals, learnt = everything.originals, division.members["train"]
+    places = {name: place for place, name in enumerate(listing.names)}
     return make_data(
-        name,
-        listing.classes,
-        subsets["train"],
-        subsets["test"],
+        *(name, listing.classes, subsets["train"], subsets["test"]),
         validation=subsets.get("val"),
-        notes=division.notes,
+        notes=[*division.notes, *fit_notes(preprocess, map(tuple, originals.sizes[learnt].tolist()))],
+        raw=lambda image: originals.whole(places[image]),
     )
 
 
@@ -171,6 +172,7 @@ def require_images(listing: Listing, indices: Sequence[int], which: str = "") ->
 class _Everything:
     images: Images | LazyImages
     digests: list[str]
+    originals: Originals
 
 
 def _eager(listing: Listing, preprocess: Preprocess, workers: int) -> tuple[_Everything, dict[int, str]]:
@@ -187,7 +189,8 @@ def _eager(listing: Listing, preprocess: Preprocess, workers: int) -> tuple[_Eve
             reasons[index] = error.reason
 
     in_threads(total, work, workers)
-    return _Everything(Images(pixels, torch.tensor(listing.labels), listing.names), digests), reasons
+    images = Images(pixels, torch.tensor(listing.labels), listing.names)
+    return _Everything(images, digests, originals), reasons
 
 
 def _lazy(listing: Listing, preprocess: Preprocess, workers: int) -> tuple[_Everything, dict[int, str]]:
@@ -204,7 +207,7 @@ def _lazy(listing: Listing, preprocess: Preprocess, workers: int) -> tuple[_Ever
     in_threads(total, work, workers)
     labels = torch.tensor(listing.labels)
     images = LazyImages(originals, torch.arange(total), labels, listing.names, tuple(digests))
-    return _Everything(images, digests), reasons
+    return _Everything(images, digests, originals), reasons
 
 
 def _notes_on_copies(listing: Listing, good: Sequence[int], digests: Sequence[str]) -> list[str]:

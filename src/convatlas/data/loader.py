@@ -128,6 +128,10 @@ class Loader:
         """The first `count` images of a training pass, or all if there are fewer, as one batch."""
         return self._batch(_WHOLE.of(self._order(seed, epoch)[:count]), distortion, seed, epoch)
 
+    def shown(self, items: Tensor, *, seed: int, epoch: int, distortion: Distortion) -> Batch:
+        """The images at `items` as a training pass shows each for the first time, as one batch."""
+        return self._batch(_WHOLE.of(items.to(self.labels.device)), distortion, seed, epoch)
+
     def _order(self, seed: int, epoch: int) -> Tensor | BlockOrder:
         if isinstance(self.images, StreamedImages):
             return self.images.order(seed=seed, epoch=epoch)

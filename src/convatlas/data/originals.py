@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from convatlas.data.decode import DecodeError, decode, in_mode
@@ -52,6 +53,8 @@ class Originals:
         self.preprocess = preprocess
         self.names = names
         self._read, self._room, self._lock = read, room, threading.Lock()
+        self.sizes = np.zeros((len(names), 2), np.int32)
+        """Height and width of the images that were decoded, perhaps at a fraction of their size; 0 of the others."""
         self._decoded: dict[int, Tensor] = {}
         self._stored: dict[int, Tensor] = {}
 
@@ -62,7 +65,8 @@ class Originals:
             DecodeError: if it cannot be decoded or read.
         """
         data = self._bytes(index)
-        self._keep(self._decoded, index, pixels_for_crops(data, self.names[index], self.preprocess))
+        pixels = self._keep(self._decoded, index, pixels_for_crops(data, self.names[index], self.preprocess))
+        self.sizes[index] = pixels.shape[1], pixels.shape[2]
         return hashlib.sha256(data).hexdigest()
 
     def prepared(self, index: int) -> tuple[str, Tensor]:
@@ -73,7 +77,16 @@ class Originals:
         """
         data = self._bytes(index)
         image = decode(io.BytesIO(data), self.names[index])
+        self.sizes[index] = image.height, image.width
         return hashlib.sha256(data).hexdigest(), self.preprocess.prepare(image)
+
+    def whole(self, index: int) -> Image.Image:
+        """An image as it is in its file: 8-bit grey or RGB, upright; nothing is kept.
+
+        Raises:
+            DecodeError: if it cannot be decoded or read.
+        """
+        return decode(io.BytesIO(self._bytes(index)), self.names[index])
 
     def decoded(self, index: int) -> Tensor:
         """An image for training, see `pixels_for_crops`."""

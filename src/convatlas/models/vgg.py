@@ -12,20 +12,17 @@ Deviations:
     [lrn] The paper takes Krizhevsky's parameters without saying in which form. As in AlexNet, alpha is divided by n.
     [dropout] As everywhere in PyTorch, what dropout keeps is doubled in training, not halved in testing.
     [larger] An input of another size than 224x224 gives fc6 maps of another size; they are brought to 7x7 by averaging.
-        Nothing at 224x224. The paper's way for larger images is `dense_logits`.
+        Nothing at 224x224. The paper's way for larger images, section 3.2, is `dense_logits` in `dense.py`.
     [bn] The networks with _bn are torchvision's: batch normalisation between each convolution, whose bias stays, and
         its ReLU.
 """
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from math import isqrt
 from typing import Literal
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from convatlas.errors import UsageError
 from convatlas.models.initialisation import layers_to_initialise, uninitialised
 from convatlas.models.layers import LocalResponseNorm
 from convatlas.models.network import Network
@@ -146,31 +143,6 @@ def start_from(network: VGG, trained: VGG) -> None:
     """Copy the first four convolutions and the fully-connected layers of a trained A; section 3.1. [start]"""
     for name in ("conv1_1", "conv2_1", "conv3_1", "conv3_2", "fc6", "fc7", "fc8"):
         network.get_submodule(name).load_state_dict(trained.get_submodule(name).state_dict())
-
-
-def class_score_map(network: VGG, images: Tensor) -> Tensor:
-    """Scores (N, num_classes, H, W) of the network slid over whole images: fc6 as 7x7, fc7 and fc8 as 1x1; section 3.2.
-
-    Raises:
-        UsageError: for images below 224x224.
-    """
-    if min(images.shape[-2:]) < 224:
-        size = "x".join(map(str, images.shape[-2:]))
-        raise UsageError(f"dense evaluation needs at least 224x224 pixels, got {size}", do="enlarge the images")
-    x = images
-    for row in network.children():
-        for layer in row if isinstance(row, nn.Sequential) else [row]:
-            if isinstance(layer, nn.Linear):
-                side = isqrt(layer.in_features // x.shape[1])
-                x = F.conv2d(x, layer.weight.view(layer.out_features, -1, side, side), layer.bias)
-            elif not isinstance(layer, nn.AdaptiveAvgPool2d | nn.Flatten):
-                x = layer(x)
-    return x
-
-
-def dense_logits(network: VGG, images: Tensor) -> Tensor:
-    """Logits (N, num_classes) of whole images of 224x224 or more: the class score map's average; section 3.2."""
-    return class_score_map(network, images).mean((2, 3))
 
 
 PAPER = Paper(

@@ -42,19 +42,63 @@ class Example:
 
     def image(self, side: int = _MAX_SIDE) -> Image.Image:
         """The pixels, made smaller if a side is longer than `side`."""
-        array = self.pixels.cpu().numpy().transpose(1, 2, 0)
-        image = Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array)
+        image = image_of(self.pixels)
         image.thumbnail((side, side))
         return image
 
     def encoded(self, side: int = _MAX_SIDE) -> tuple[bytes, str]:
         """The image as a file, and its kind: small ones exactly, as PNG, larger ones as JPEG."""
-        image, file = self.image(side), io.BytesIO()
-        if max(image.size) <= _MAX_LOSSLESS:
-            image.save(file, "PNG", optimize=True)
-            return file.getvalue(), "image/png"
-        image.save(file, "JPEG", quality=_QUALITY, optimize=True)
-        return file.getvalue(), "image/jpeg"
+        return encoded(self.image(side))
+
+
+def image_of(pixels: Tensor) -> Image.Image:
+    """An image of pixels, uint8 (C, h, w), C 1 for grey or 3 for RGB."""
+    array = pixels.cpu().numpy().transpose(1, 2, 0)
+    return Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array)
+
+
+def encoded(image: Image.Image) -> tuple[bytes, str]:
+    """An image as a file, and its kind: a small one exactly, as PNG, a larger one as JPEG."""
+    file = io.BytesIO()
+    if max(image.size) <= _MAX_LOSSLESS:
+        image.save(file, "PNG", optimize=True)
+        return file.getvalue(), "image/png"
+    image.save(file, "JPEG", quality=_QUALITY, optimize=True)
+    return file.getvalue(), "image/jpeg"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A training image as it is, and as the network sees it.
+
+    Attributes:
+        name: the image's.
+        label: its class.
+        raw: before preprocessing, perhaps smaller; None if that is not kept.
+        raw_size: height and width that it has.
+        training: uint8 (passes, C, h, w), as the first passes over the training images show it.
+        evaluation: uint8 (C, h, w), as evaluation shows it.
+    """
+
+    name: str
+    label: str
+    raw: Image.Image | None
+    raw_size: tuple[int, int] | None
+    training: Tensor
+    evaluation: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """What the network sees.
+
+    Attributes:
+        rows: one an image, at least one.
+        note: what is not shown, in a sentence; may be empty.
+    """
+
+    rows: tuple[Seen, ...]
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +110,10 @@ class Examples:
         uncertain: the smallest margin between the two most probable classes first.
         confused: classified wrongly, to be opened from the confusion matrix; when there is not room for all, the first
             ones are shown.
+        views: training images as the network sees them.
     """
 
     worst: tuple[Example, ...] = ()
     uncertain: tuple[Example, ...] = ()
     confused: tuple[Example, ...] = ()
+    views: Views | None = None

@@ -20,6 +20,7 @@ from convatlas.report.per_class import frequent_confusions, mistakes_of, per_cla
 from convatlas.report.read import Run
 from convatlas.report.tables import confusion_table, field_table, frequent_table, per_class_table, recipe_fields
 from convatlas.report.text import count, counted, duration, name, percent
+from convatlas.report.views import views_section
 
 _ENVIRONMENT = {
     "torch": "PyTorch",
@@ -57,6 +58,7 @@ def page(run: Run, result: Mapping[str, Any], examples: Examples) -> str:
         calibration=calibration_section(result),
         mistakes=_mistakes(run, examples),
         uncertain=_uncertain(examples),
+        views=views_section(examples.views),
         recipe=field_table("Recipe, by the names that --set takes.", recipe_fields(run.recipe)),
         data=data_card(run, result),
         environment=field_table("Machine and versions.", _environment_fields(run)),

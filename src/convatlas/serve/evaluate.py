@@ -7,10 +7,12 @@ from typing import Literal
 
 import torch
 
-from convatlas.data.images import AnyImages, Data
+from convatlas.data.images import AnyImages, Data, raw_of
 from convatlas.data.source import load_data
+from convatlas.data.views import ViewsName
 from convatlas.errors import DataError, StorageError
 from convatlas.serve.predictor import load
+from convatlas.serve.views import evaluate_views
 from convatlas.train.agreement import refuse_disagreement, started_with
 from convatlas.train.distributed import ALONE, Ranks
 from convatlas.train.folder import RunFolder
@@ -23,10 +25,12 @@ def evaluate(
     run: str | Path,
     data: str | Path | None = None,
     *,
+    views: ViewsName = "centre",
     device: torch.device | str = "cpu",
     offline: bool = False,
     on_corrupt: Literal["error", "skip"] = "error",
     on_note: Callable[[str], object] = lambda note: None,
+    on_progress: Callable[[int, int], object] = lambda done, count: None,
     ranks: Ranks = ALONE,
 ) -> Evaluation:
     """Classify the test images of a data set.
@@ -34,26 +38,34 @@ def evaluate(
     Args:
         run: a run folder or a checkpoint.
         data: what a DATA argument means; by default the data that the run was trained on.
+        views: what the network sees of an image: "centre", the view of training's own validation, or several parts or
+            scales of it, whose probabilities are averaged; see `convatlas.data.views`.
         device: where to classify.
         offline: never download.
         on_corrupt: what to do with a folder's images that cannot be decoded.
         on_note: called with each remark on the data.
+        on_progress: called with the number of images done and of all, where there are several views.
         ranks: those that share the images; see `join_ranks`. Each has the answers on all of them.
 
     Raises:
-        UsageError: for a device or a data set that is not there, or ranks with different networks or code.
+        UsageError: for a device or a data set that is not there, views that the network or the data cannot give, or
+            ranks with different networks or code.
         DataError: for data that cannot be used, is not the same on all ranks, or whose classes are not the network's.
             Classes are matched by name.
         StorageError: for a folder that holds no checkpoint, or a damaged one.
     """
     predictor = load(run, device=device)
     source = trained_on(Path(run)) if data is None else data
-    loaded = load_data(source, predictor.preprocess, offline=offline, on_corrupt=on_corrupt)
+    # Several views are cut out of the images as they are, so nothing else is kept of them.
+    lazy = views != "centre"
+    loaded = load_data(source, predictor.preprocess, offline=offline, on_corrupt=on_corrupt, lazy=lazy)
     refuse_disagreement(ranks, lambda: started_with(predictor.network, loaded))
     images = relabelled(loaded, predictor.classes)
     for note in loaded.notes:
         on_note(note)
-    return predictor.evaluate(images, ranks=ranks)
+    if views == "centre":
+        return predictor.evaluate(images, ranks=ranks)
+    return evaluate_views(predictor, images, raw_of(loaded, images), views, on_progress=on_progress, ranks=ranks)
 
 
 def trained_on(run: Path) -> str:

@@ -40,7 +40,8 @@ def choose_examples(evaluation: Evaluation, data: Data) -> Examples:
             pixels=pixels[kept[i]],
         )
 
-    return Examples(*(tuple(map(example, part.tolist())) for part in chosen))
+    worst, uncertain, confused = (tuple(map(example, part.tolist())) for part in chosen)
+    return Examples(worst, uncertain, confused)
 
 
 def _by_cell(wrong: Tensor, evaluation: Evaluation) -> Tensor:

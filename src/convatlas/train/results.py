@@ -3,10 +3,11 @@
 import csv
 import io
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from convatlas.data.images import Data
-from convatlas.report import write_report
+from convatlas.report import Views, write_report
 from convatlas.train.examples import choose_examples
 from convatlas.train.folder import RunFolder, to_json
 from convatlas.train.history import History
@@ -38,7 +39,7 @@ def figures_of(folder: RunFolder, history: History, ended: str, step: int, test:
     }
 
 
-def write_results(folder: RunFolder, result: dict[str, Any], test: Evaluation, data: Data) -> None:
+def write_results(folder: RunFolder, result: dict[str, Any], test: Evaluation, data: Data, views: Views) -> None:
     """Write predictions, plots and report, and last `result.json`, which marks the run as finished.
 
     Args:
@@ -46,12 +47,13 @@ def write_results(folder: RunFolder, result: dict[str, Any], test: Evaluation, d
         result: the figures, as JSON values.
         test: the chosen weights' answers on the test images.
         data: the images and their classes.
+        views: training images as the network sees them.
 
     Raises:
         StorageError: if something cannot be written.
     """
     folder.write("predictions.csv", predictions_csv(test, data.test.names, data.classes))
-    write_report(folder.path, result, choose_examples(test, data))
+    write_report(folder.path, result, replace(choose_examples(test, data), views=views))
     folder.write("result.json", to_json(result, indent=2))
 
 

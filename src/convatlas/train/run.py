@@ -14,6 +14,7 @@ from convatlas.data.images import AnyImages, Data
 from convatlas.data.loader import Loader
 from convatlas.data.source import load_data
 from convatlas.errors import OutOfMemoryError
+from convatlas.report import Views, contact_sheet
 from convatlas.train.agreement import SharedStop, refuse_disagreement, started_with
 from convatlas.train.batch_norm import batch_norm_remarks, refuse_single_images
 from convatlas.train.calibration import fit_temperature
@@ -38,6 +39,7 @@ from convatlas.train.split import split, split_csv
 from convatlas.train.state import Progress, TrainingState
 from convatlas.train.step import NonFiniteStepError
 from convatlas.train.stop import StoppedError, StopRequest, listen
+from convatlas.train.views import training_views
 
 
 def train(
@@ -156,6 +158,8 @@ class _Run:
         self.folder.write(
             "run.json", to_json(self.identity | {"data_card": self.data_card, "command": command()}, indent=2)
         )
+        if self.ranks.is_first:
+            self.folder.write("views.png", contact_sheet(self._views()))
         self.history = self._history()
         return ()
 
@@ -260,8 +264,11 @@ class _Run:
         test = replace(answers, temperature=card.temperature)
         figures = self.ranks.from_first(lambda: figures_of(self.folder, self.history, self._ended(), card.step, test))
         if self.ranks.is_first:
-            write_results(self.folder, figures, test, self.data)
+            write_results(self.folder, figures, test, self.data, self._views())
         return RunResult(self.folder.path, figures, test)
+
+    def _views(self) -> Views:
+        return training_views(self.loader, self.recipe, self.data)
 
     def _ended(self) -> str:
         return ending(self.state.progress, self.recipe, steps=self.steps) or "time_limit"

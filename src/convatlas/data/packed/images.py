@@ -4,8 +4,10 @@ import hashlib
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from convatlas.data.decode import DecodeError, decode
@@ -13,6 +15,8 @@ from convatlas.data.originals import pixels_for_crops
 from convatlas.data.packed.order import BlockOrder, weights
 from convatlas.data.packed.reading import Names, RowGroups
 from convatlas.data.preprocess import Preprocess
+
+_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +65,11 @@ class StreamedImages:
         (image,) = self._images(torch.tensor([item]))
         return self._decoded(image, lambda data: pixels_for_crops(data, "", self.preprocess))
 
+    def whole(self, item: int) -> Image.Image:
+        """An image as it lies in its shard: 8-bit grey or RGB, upright."""
+        (image,) = self._images(torch.tensor([item]))
+        return self._decoded(image, lambda data: decode(io.BytesIO(data), ""))
+
     def order(self, *, seed: int, epoch: int) -> BlockOrder:
         """Which images a training pass shows, in order; positions in this set."""
         part = self.shards.part
@@ -83,9 +92,9 @@ class StreamedImages:
     def _stored(self, image: int) -> Tensor:
         return self._decoded(image, lambda data: self.preprocess.prepare(decode(io.BytesIO(data), "")))
 
-    def _decoded(self, image: int, pixels: Callable[[bytes], Tensor]) -> Tensor:
+    def _decoded(self, image: int, made: Callable[[bytes], _Made]) -> _Made:
         try:
-            return pixels(self.shards.read(image))
+            return made(self.shards.read(image))
         except DecodeError as error:
             reason = error.reason
         except OSError as error:

@@ -75,7 +75,7 @@ FAULTS = (
     Fault("average not restored", "train/state.py", "self.evaluated.load_state_dict(weights)", "pass", ("tests/train/test_resume.py",)),
     Fault("ranks' parts not weighed", "data/share.py", "weight = len(own) / whole", "weight = 1 / self.world", RANKS),
     Fault("rank ignored in the dropout's seed", "train/step.py", "ranks.rank * len(parts) + micro)", "micro)", RANKS),
-    Fault("evaluation not shared exactly", "data/loader.py", "[self.share.rank :: self.share.world]", "[min(self.share.rank, len(order) // self.batch_size) :: self.share.world]", RANKS),
+    Fault("evaluation padded with copies", "data/loader.py", "[self.share.rank :: self.share.world]", "[self.share.rank :: self.share.world] or _parts(order, self.batch_size)[-1:]", RANKS),
     Fault("every rank writes", "train/followers.py", "if not ranks.is_first:", "if False:", RANKS),
     Fault("stop of one rank kept to itself", "train/agreement.py", "int(self._ranks.largest(self._own.exit_code or 0))", "(self._own.exit_code or 0)", RANKS),
     Fault("no image lent to a mixture", "data/share.py", "places[-1:]", "places[:1]", RANKS),

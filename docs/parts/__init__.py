@@ -9,6 +9,7 @@ from parts.glossary import glossary, glossary_ko
 from parts.measured import figures, speed
 from parts.networks import networks
 from parts.python import python_names, python_records
+from parts.scale import ranks_measured, scale_assumed, scale_up
 from parts.training import recipe_fields, recipes
 
 PARTS: dict[str, Callable[[], str]] = {
@@ -16,6 +17,7 @@ PARTS: dict[str, Callable[[], str]] = {
     for part in (
         networks, recipes, recipe_fields, commands, python_names, python_records,
         exit_codes, data_names, data_places, data_limits, check_kinds, check_shown, check_bits, figures, speed, views,
+        ranks_measured, scale_assumed, scale_up,
         glossary, glossary_ko, drawn_blocks, drawn_volumes,
     )
 }  # fmt: skip

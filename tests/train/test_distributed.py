@@ -2,17 +2,20 @@
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from convatlas.checkpoint import read_card
+from convatlas.durable import is_temporary
 from convatlas.train.folder import RunFolder
 from tests.cli.harness import CLASSES, class_folders, environment
 from tests.train.rank_checks import BATCH, STEPS, run_in
@@ -175,4 +178,64 @@ def test_a_killed_rank_is_started_again(found: dict[str, Any], folder: Path):
     assert agent.returncode == 0, err
     assert "the group restarts (1 of 3): resumed from step" in err
     assert err.count("error: ") == err.count("error: another rank was lost. ") <= 1
+    assert digest(out) == digest(folder / "unbroken")
+
+
+@pytest.mark.full
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("seed", range(30))
+def test_killed_ranks_end_with_the_same_bits(found: dict[str, Any], folder: Path, seed: int):
+    """R9: a random rank at a random step; every third time the first rank, as soon as a checkpoint is being written."""
+    chance = random.Random(seed)
+    out, lost = folder / f"killed-{seed}", 0 if seed % 3 == 0 else chance.randrange(2)
+    agent = torchrun("--max-restarts", "3", command=run_in(folder, out.name))
+    until_step(agent, out, chance.randrange(1, 30))
+    rank = ranks_of(agent)[lost]
+    end = time.monotonic() + 5
+    while seed % 3 == 0 and time.monotonic() < end and not any(map(is_temporary, out.rglob(".*.tmp"))):
+        pass
+    with suppress(ProcessLookupError):
+        os.kill(rank, signal.SIGKILL)
+    _, err = agent.communicate(timeout=120)
+    assert agent.returncode == 0, err
+    assert digest(out) == digest(folder / "unbroken")
+
+
+@pytest.mark.full
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", range(5))
+def test_a_killed_torchrun_takes_its_ranks_along(found: dict[str, Any], folder: Path, seed: int):
+    """R9: the ranks keep their state; the same command with --resume ends with the same bits."""
+    out = folder / f"orphaned-{seed}"
+    command = run_in(folder, out.name)
+    agent = torchrun(command=command)
+    until_step(agent, out, random.Random(seed).randrange(1, 25))
+    ranks = ranks_of(agent)
+    agent.kill()
+    end = time.monotonic() + 60
+    while any(Path(f"/proc/{rank}").exists() for rank in ranks):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    agent.communicate()
+    again = torchrun(command=["train", "--resume", "--out", str(out)])
+    _, err = again.communicate(timeout=120)
+    assert again.returncode == 0, err
+    assert digest(out) == digest(folder / "unbroken")
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_to_one_rank_stops_all(folder: Path, found: dict[str, Any], number: int, code: int):
+    """R4: one line says it, the state is kept, and the run can go on."""
+    out = folder / f"stopped-{number}"
+    agent = torchrun(command=run_in(folder, out.name))
+    until_step(agent, out, 5)
+    os.kill(ranks_of(agent)[1], number)
+    _, err = agent.communicate(timeout=120)
+    assert agent.returncode == 1
+    assert f"exitcode  : {code} " in err
+    (line,) = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert line.startswith("error: stopped after step ")
+    again = torchrun(command=["train", "--resume", "--out", str(out)])
+    assert again.communicate(timeout=120) and again.returncode == 0
     assert digest(out) == digest(folder / "unbroken")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from convatlas.cli.pretrained import Pretrained, finetuned
 from convatlas.errors import StorageError, UsageError
 from convatlas.models import get_variant
 from convatlas.recipes import RECIPES, get_recipe
@@ -22,9 +23,17 @@ class Plan:
     data: str
     recipe: Recipe
     out: Path
+    weights: Pretrained | None = None
 
 
-def new_plan(name: str | None, data: str | None, recipe: str | None, settings: Sequence[str], out: Path | None) -> Plan:
+def new_plan(
+    name: str | None,
+    data: str | None,
+    recipe: str | None,
+    settings: Sequence[str],
+    out: Path | None,
+    weights: str | None = None,
+) -> Plan:
     """A run that starts.
 
     Args:
@@ -33,9 +42,11 @@ def new_plan(name: str | None, data: str | None, recipe: str | None, settings: S
         recipe: a recipe's name or TOML file; the network's own by default.
         settings: changes of the recipe, as in `optimizer.lr=0.1`.
         out: the run folder; by default a new one that is named after network and data.
+        weights: to begin with; see `create_model`.
 
     Raises:
         UsageError: for a name, key or value that is not allowed.
+        StorageError: for weights that are missing or damaged.
     """
     name, data = name or "lenet5", data or "mnist5k"
     least = get_variant(name).min_size
@@ -43,7 +54,10 @@ def new_plan(name: str | None, data: str | None, recipe: str | None, settings: S
         raise UsageError(
             f"{name} has no recipe of its own yet", do=f"add --recipe with one of {', '.join(RECIPES)}, or a TOML file"
         )
-    chosen = get_recipe(recipe or name).with_settings(settings)
+    chosen, begun = get_recipe(recipe or name), None
+    if weights is not None:
+        chosen, begun = finetuned(name, chosen, weights, is_asked=recipe is not None)
+    chosen = chosen.with_settings(settings)
     _, height, width = chosen.preprocess.input_size
     if min(height, width) < least:
         side = least - 2 * chosen.preprocess.padding
@@ -51,13 +65,18 @@ def new_plan(name: str | None, data: str | None, recipe: str | None, settings: S
             f"{name} needs at least {least}x{least} pixels, the recipe gives {height}x{width}",
             do=f"--set preprocess.size=[{side},{side}], or more",
         )
-    return Plan(name, data, chosen, out or _new_folder(name, data))
+    return Plan(name, data, chosen, out or _new_folder(name, data), begun)
 
 
 def resumed_plan(
-    name: str | None, data: str | None, recipe: str | None, settings: Sequence[str], out: Path | None
+    name: str | None,
+    data: str | None,
+    recipe: str | None,
+    settings: Sequence[str],
+    out: Path | None,
+    weights: str | None = None,
 ) -> Plan:
-    """A run that goes on as it was begun; name and data may be repeated, not changed.
+    """A run that goes on as it was begun; name, data and weights may be repeated, not changed.
 
     Raises:
         UsageError: if there is no such run, it is finished, or something else was asked for.
@@ -88,7 +107,15 @@ def resumed_plan(
             raise UsageError(
                 f"the run in {out} has the {key} {value}, not {given}", do=f"leave out {given}, or give a new --out"
             )
-    return Plan(str(begun[0]), str(begun[1]), Recipe.from_file(out / "recipe.toml"), out)
+    source = before.get("weights", {}).get("source")
+    if weights is not None and weights != source:
+        raise UsageError(
+            f"the run in {out} was begun with {source or 'no'} weights, not with {weights}",
+            do="leave out --weights, or give a new --out",
+        )
+    # A checkpoint has all that the weights have become.
+    first = Pretrained(source) if source is not None and not folder.has_checkpoint else None
+    return Plan(str(begun[0]), str(begun[1]), Recipe.from_file(out / "recipe.toml"), out, first)
 
 
 def _new_folder(name: str, data: str) -> Path:

@@ -5,18 +5,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 
 from convatlas.cli.options import DATA_HELP, Device, Json, Offline, OnCorrupt, seconds_of
 from convatlas.cli.output import print_json, print_rehearsal, print_trained, training_progress
 from convatlas.cli.plan import new_plan, resumed_plan
+from convatlas.cli.pretrained import network_of
 from convatlas.data.source import load_data
 from convatlas.train.imbalance import Imbalance
 from convatlas.train.rehearsal import rehearse
 from convatlas.train.run import train
 from convatlas.weights.device import usable_device
-from convatlas.weights.load import create_model
 
 
 def train_command(
@@ -28,6 +27,9 @@ def train_command(
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a field of the recipe; may be repeated."),
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="Begin with a run's, a checkpoint's or a .safetensors file's; torchvision, timm.")
     ] = None,
     imbalance: Annotated[
         Imbalance | None, typer.Option(help="The same as --set imbalance=...", show_default="the recipe's")
@@ -51,7 +53,7 @@ def train_command(
     Example: convatlas train lenet5 mnist5k --set epochs=5 --out runs/digits
     """
     changes = [*(settings or []), *([f"imbalance={imbalance}"] if imbalance else [])]
-    plan = (resumed_plan if resume else new_plan)(name, data, recipe, changes, out)
+    plan = (resumed_plan if resume else new_plan)(name, data, recipe, changes, out, weights)
     place, seconds = usable_device(device), seconds_of(time_limit) if time_limit else math.inf
     loaded = load_data(
         *(plan.data, plan.recipe.preprocess),
@@ -60,10 +62,7 @@ def train_command(
         on_corrupt=on_corrupt,
         lazy=plan.recipe.needs_originals,
     )
-    torch.manual_seed(plan.recipe.seed)
-    model = create_model(
-        plan.name, num_classes=len(loaded.classes), in_channels=plan.recipe.preprocess.channels, device="cpu"
-    )
+    model = network_of(plan.name, plan.recipe, loaded.classes, plan.weights, offline=offline)
     if dry_run:
         rehearsal = rehearse(model, loaded, plan.recipe, plan.out, device=place, workers=workers)
         print_json(asdict(rehearsal)) if json else print_rehearsal(rehearsal)

@@ -21,7 +21,7 @@ from convatlas.train.data_card import data_card
 from convatlas.train.ending import ending, total_steps
 from convatlas.train.folder import RunFolder, environment, open_run, to_json
 from convatlas.train.history import History
-from convatlas.train.identity import command, identity_of, network_card, refuse_changes
+from convatlas.train.identity import identity_of, network_card, refuse_changes, refuse_other_weights, run_json
 from convatlas.train.imbalance import imbalance_remarks
 from convatlas.train.loaders import plain_loader, training_loader
 from convatlas.train.loop import EpochDone, Event, classify, fit
@@ -162,9 +162,7 @@ class _Run:
         self.folder.write("recipe.toml", self.recipe.to_toml())
         self.folder.write("split.csv", split_csv(self.parts))
         self.folder.write("environment.json", to_json(environment(), indent=2))
-        self.folder.write(
-            "run.json", to_json(self.identity | {"data_card": self.data_card, "command": command()}, indent=2)
-        )
+        self.folder.write("run.json", run_json(self.identity, self.data_card, self.state.model))
         self.history = self._history()
         return ()
 
@@ -172,7 +170,9 @@ class _Run:
         refuse_changes(self.folder, self.recipe, self.identity)
         found = self.folder.restore()
         remark = "no checkpoint was kept yet; the run starts again"
-        if found is not None:
+        if found is None:
+            refuse_other_weights(self.folder, self.state.model)
+        else:
             card, tensors, remark = found
             self.state.restore(tensors[WEIGHTS], tensors[TRAINING], Progress.from_card(card.progress))
             self.kept_step, self.kept_epoch = card.step, card.epoch

@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 
 from convatlas.cli.options import DATA_HELP, Device, Json, Offline, OnCorrupt, seconds_of
-from convatlas.cli.output import print_json, print_rehearsal, print_trained, training_progress
+from convatlas.cli.output import note, print_json, print_rehearsal, print_trained, training_progress
 from convatlas.cli.plan import new_plan, resumed_plan
 from convatlas.cli.pretrained import network_of
 from convatlas.data.source import load_data
 from convatlas.train.imbalance import Imbalance
 from convatlas.train.rehearsal import rehearse
 from convatlas.train.run import train
+from convatlas.train.track import TrackerName, tracked, trackers_of
 from convatlas.weights.device import usable_device
 
 
@@ -44,6 +45,7 @@ def train_command(
     ] = False,
     device: Device = "cpu",
     workers: Annotated[int, typer.Option(min=0, help="Threads that decode images and prepare batches.")] = 0,
+    track: Annotated[list[TrackerName] | None, typer.Option(help="Show the run there, too; may be repeated.")] = None,
     offline: Offline = False,
     on_corrupt: OnCorrupt = "error",
     json: Json = False,
@@ -67,7 +69,8 @@ def train_command(
         rehearsal = rehearse(model, loaded, plan.recipe, plan.out, device=place, workers=workers)
         print_json(asdict(rehearsal)) if json else print_rehearsal(rehearsal)
         return
-    with training_progress() as progress:
+    shown_in = [*(track or []), *(trackers_of(plan.out) if resume else [])]
+    with training_progress() as progress, tracked(shown_in, progress, say=note) as on_event:
         result = train(
             model,
             loaded,
@@ -77,6 +80,6 @@ def train_command(
             device=place,
             workers=workers,
             time_limit=seconds,
-            on_event=progress,
+            on_event=on_event,
         )
     print_json(result.figures) if json else print_trained(result)

@@ -15,7 +15,7 @@ from convatlas.data.source import load_data
 from convatlas.train.imbalance import Imbalance
 from convatlas.train.rehearsal import rehearse
 from convatlas.train.run import train
-from convatlas.train.track import TrackerName, tracked, trackers_of
+from convatlas.train.track import TRACKERS, tracked, trackers_of
 from convatlas.weights.device import usable_device
 
 
@@ -45,7 +45,10 @@ def train_command(
     ] = False,
     device: Device = "cpu",
     workers: Annotated[int, typer.Option(min=0, help="Threads that decode images and prepare batches.")] = 0,
-    track: Annotated[list[TrackerName] | None, typer.Option(help="Show the run there, too; may be repeated.")] = None,
+    track: Annotated[
+        list[str] | None,
+        typer.Option(metavar="|".join(TRACKERS), help="Show the run there, too; may be repeated."),
+    ] = None,
     offline: Offline = False,
     on_corrupt: OnCorrupt = "error",
     json: Json = False,

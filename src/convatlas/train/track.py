@@ -16,7 +16,6 @@ from convatlas.train.run import Started
 from convatlas.train.stop import StoppedError
 from convatlas.train.trackers import MLflow, TensorBoard, WeightsAndBiases
 
-TrackerName = Literal["tensorboard", "mlflow", "wandb"]
 Status = Literal["finished", "stopped", "failed"]
 
 # About this many steps of a run are sent.
@@ -38,7 +37,7 @@ class Tracker(Protocol):
         """End, with all that was taken kept."""
 
 
-TRACKERS: Mapping[TrackerName, Callable[[], Tracker]] = {
+TRACKERS: Mapping[str, Callable[[], Tracker]] = {
     "tensorboard": TensorBoard,
     "mlflow": MLflow,
     "wandb": WeightsAndBiases,
@@ -46,14 +45,14 @@ TRACKERS: Mapping[TrackerName, Callable[[], Tracker]] = {
 """By name, which is also that of the library and of the folder in the run folder."""
 
 
-def trackers_of(run: Path) -> tuple[TrackerName, ...]:
+def trackers_of(run: Path) -> tuple[str, ...]:
     """The trackers that a run has had so far."""
     return tuple(name for name in TRACKERS if (run / name).is_dir())
 
 
 @contextmanager
 def tracked(
-    names: Sequence[TrackerName],
+    names: Sequence[str],
     on_event: Callable[[Started | Event], None] = lambda event: None,
     *,
     say: Callable[[str], None] = lambda text: None,

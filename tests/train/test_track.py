@@ -171,5 +171,7 @@ def test_a_missing_library_is_an_error_before_the_run(tmp_path, monkeypatch):
 
 
 def test_a_name_that_is_no_tracker(tmp_path):
-    with pytest.raises(UsageError, match=r"there is no tracker 'comet'. Do: name one of tensorboard, mlflow, wandb"):
+    with pytest.raises(
+        UsageError, match=r"there is no tracker 'comet'; known are mlflow, tensorboard, wandb\. Do: name one"
+    ):
         run(tmp_path / "run", ("comet",))

@@ -119,6 +119,8 @@ class TrainingProgress:
                 )
                 for remark in event.remarks:
                     note(remark)
+                if self.task is not None:
+                    self.progress.remove_task(self.task)
                 self.task = self.progress.add_task("", total=event.steps, completed=event.step, text="")
                 self.mark = (0, time.perf_counter())
             case StepDone():

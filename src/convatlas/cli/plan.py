@@ -10,6 +10,7 @@ from convatlas.errors import StorageError, UsageError
 from convatlas.models import get_variant
 from convatlas.recipes import RECIPES, get_recipe
 from convatlas.train.folder import RunFolder
+from convatlas.train.fractions import are_wanted
 from convatlas.train.recipe import Recipe
 
 RUNS = Path("runs")
@@ -24,6 +25,7 @@ class Plan:
     recipe: Recipe
     out: Path
     weights: Pretrained | None = None
+    fractions: bool = False
 
 
 def new_plan(
@@ -33,6 +35,8 @@ def new_plan(
     settings: Sequence[str],
     out: Path | None,
     weights: str | None = None,
+    *,
+    fractions: bool = False,
 ) -> Plan:
     """A run that starts.
 
@@ -43,6 +47,7 @@ def new_plan(
         settings: changes of the recipe, as in `optimizer.lr=0.1`.
         out: the run folder; by default a new one that is named after network and data.
         weights: to begin with; see `create_model`.
+        fractions: whether to train on fractions of the images, too.
 
     Raises:
         UsageError: for a name, key or value that is not allowed.
@@ -65,7 +70,7 @@ def new_plan(
             f"{name} needs at least {least}x{least} pixels, the recipe gives {height}x{width}",
             do=f"--set preprocess.size=[{side},{side}], or more",
         )
-    return Plan(name, data, chosen, out or _new_folder(name, data), begun)
+    return Plan(name, data, chosen, out or _new_folder(name, data), begun, fractions)
 
 
 def resumed_plan(
@@ -75,6 +80,8 @@ def resumed_plan(
     settings: Sequence[str],
     out: Path | None,
     weights: str | None = None,
+    *,
+    fractions: bool = False,
 ) -> Plan:
     """A run that goes on as it was begun; name, data and weights may be repeated, not changed.
 
@@ -93,7 +100,8 @@ def resumed_plan(
         raise UsageError(
             f"{out} holds no run to go on with", do="leave out --resume, or give the run's folder with --out"
         )
-    if folder.is_finished and not folder.ran_out_of_time:
+    fractions = are_wanted(out) or (fractions and not (out / "fractions.json").is_file())
+    if folder.is_finished and not folder.ran_out_of_time and not fractions:
         raise UsageError(
             f"the run in {out} is finished", do="use it with convatlas predict, or give a new --out without --resume"
         )
@@ -113,9 +121,10 @@ def resumed_plan(
             f"the run in {out} was begun with {source or 'no'} weights, not with {weights}",
             do="leave out --weights, or give a new --out",
         )
-    # A checkpoint has all that the weights have become.
-    first = Pretrained(source) if source is not None and not folder.has_checkpoint else None
-    return Plan(str(begun[0]), str(begun[1]), Recipe.from_file(out / "recipe.toml"), out, first)
+    # A checkpoint has all that the weights have become, but the fractions begin with them, too.
+    is_needed = source is not None and (fractions or not folder.has_checkpoint)
+    first = Pretrained(source) if is_needed else None
+    return Plan(str(begun[0]), str(begun[1]), Recipe.from_file(out / "recipe.toml"), out, first, fractions)
 
 
 def _new_folder(name: str, data: str) -> Path:

@@ -8,14 +8,14 @@ from typing import Annotated
 import typer
 
 from convatlas.cli.options import DATA_HELP, Device, Json, Offline, OnCorrupt, seconds_of
-from convatlas.cli.output import note, print_json, print_rehearsal, print_trained, training_progress
+from convatlas.cli.output import print_json, print_rehearsal
 from convatlas.cli.plan import new_plan, resumed_plan
 from convatlas.cli.pretrained import network_of
+from convatlas.cli.training import carry_out
 from convatlas.data.source import load_data
 from convatlas.train.imbalance import Imbalance
 from convatlas.train.rehearsal import rehearse
-from convatlas.train.run import train
-from convatlas.train.track import TRACKERS, tracked, trackers_of
+from convatlas.train.track import TRACKERS
 from convatlas.weights.device import usable_device
 
 
@@ -49,6 +49,9 @@ def train_command(
         list[str] | None,
         typer.Option(metavar="|".join(TRACKERS), help="Show the run there, too; may be repeated."),
     ] = None,
+    fractions: Annotated[
+        bool, typer.Option("--fractions", help="Then train on 1/8, 1/4 and 1/2 of the images: error by their number.")
+    ] = False,
     offline: Offline = False,
     on_corrupt: OnCorrupt = "error",
     json: Json = False,
@@ -58,7 +61,7 @@ def train_command(
     Example: convatlas train lenet5 mnist5k --set epochs=5 --out runs/digits
     """
     changes = [*(settings or []), *([f"imbalance={imbalance}"] if imbalance else [])]
-    plan = (resumed_plan if resume else new_plan)(name, data, recipe, changes, out, weights)
+    plan = (resumed_plan if resume else new_plan)(name, data, recipe, changes, out, weights, fractions=fractions)
     place, seconds = usable_device(device), seconds_of(time_limit) if time_limit else math.inf
     loaded = load_data(
         *(plan.data, plan.recipe.preprocess),
@@ -72,17 +75,12 @@ def train_command(
         rehearsal = rehearse(model, loaded, plan.recipe, plan.out, device=place, workers=workers)
         print_json(asdict(rehearsal)) if json else print_rehearsal(rehearsal)
         return
-    shown_in = [*(track or []), *(trackers_of(plan.out) if resume else [])]
-    with training_progress() as progress, tracked(shown_in, progress, say=note) as on_event:
-        result = train(
-            model,
-            loaded,
-            plan.recipe,
-            plan.out,
-            resume=resume,
-            device=place,
-            workers=workers,
-            time_limit=seconds,
-            on_event=on_event,
-        )
-    print_json(result.figures) if json else print_trained(result)
+    carry_out(
+        *(plan, model, loaded),
+        resume=resume,
+        device=place,
+        workers=workers,
+        time_limit=seconds,
+        track=track or [],
+        json=json,
+    )

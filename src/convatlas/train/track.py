@@ -9,7 +9,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Literal, Protocol
 
-from convatlas.errors import UsageError
+from convatlas.errors import UsageError, nearest
 from convatlas.train.folder import RunFolder
 from convatlas.train.loop import EpochDone, Event, StepDone
 from convatlas.train.run import Started
@@ -75,7 +75,7 @@ def tracked(
     """
     for name in names:
         if name not in TRACKERS:
-            raise UsageError(f"there is no tracker {name!r}", do=f"name one of {', '.join(TRACKERS)}")
+            raise UsageError(f"there is no tracker {name!r}; {nearest(name, TRACKERS)}", do="name one of these")
         if find_spec(name) is None:
             raise UsageError(f"{name} is not installed", do="pip install 'convatlas[track]'")
     sinks = [_Sink(name, TRACKERS[name](), say) for name in dict.fromkeys(names)]

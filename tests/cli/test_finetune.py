@@ -12,8 +12,9 @@ from PIL import Image
 
 from convatlas.checkpoint import read_card, read_checkpoint
 from convatlas.cli.pretrained import finetuned, network_of
+from convatlas.errors import StorageError
 from convatlas.models import create_model
-from convatlas.recipes import lenet5
+from convatlas.recipes import lenet5, lenet5_undistorted
 from convatlas.train.folder import RunFolder
 from convatlas.train.recipe import Recipe
 from convatlas.train.run import train
@@ -132,11 +133,14 @@ def test_a_run_without_a_checkpoint_begins_with_the_same_weights_or_not_at_all(c
     assert f"there is no {weights}" in refused(capsys, 5, "train", "--resume", "--out", out)
 
 
-def test_a_recipe_that_was_asked_for_is_kept(capsys, first, few, out):
-    ran = done(capsys, "train", "lenet5", few, "--weights", first, "--recipe", "lenet5_undistorted", *SHORT,
-               "--set", "epochs=1", "--out", out)  # fmt: skip
-    assert f"the recipe prepares images otherwise than those of {first} were (mean: (0.1,) there, (0.078" in ran.err
-    assert not Recipe.from_file(out / "recipe.toml").finetune.freeze
+def test_a_recipe_that_was_asked_for_is_kept(first):
+    asked = lenet5_undistorted()
+    recipe, weights = finetuned("lenet5", asked, str(first), is_asked=True)
+    assert recipe == asked
+    (remark,) = weights.remarks
+    assert remark.startswith(
+        f"the recipe prepares images otherwise than those of {first} were (mean: (0.1,) there, (0."
+    )
 
 
 def test_weights_of_the_same_classes_keep_their_head(capsys, first):
@@ -167,13 +171,12 @@ def test_weights_that_cannot_be_used(capsys, tmp_path, monkeypatch, first, out, 
     assert not out.exists()
 
 
-def test_offline_never_fetches_weights(capsys, tmp_path, monkeypatch, few, out):
+def test_offline_never_fetches_weights(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    message = refused(capsys, 5, "train", "alexnet_owt", few, "--recipe", "lenet5", "--set",
-                      "preprocess.size=[224,224]", "--set", "preprocess.channels=3", "--weights", "torchvision",
-                      "--offline", "--out", out)  # fmt: skip
-    assert "torchvision's weights of alexnet_owt are not on this computer, and --offline forbids" in message
-    assert not out.exists()
+    recipe, weights = finetuned("alexnet_owt", lenet5(), "torchvision", is_asked=False)
+    assert recipe.preprocess.mean == (0.485, 0.456, 0.406) and recipe.preprocess.fit_size == (256, 256)
+    with pytest.raises(StorageError, match="torchvision's weights of alexnet_owt are not on this computer"):
+        network_of("alexnet_owt", recipe, ("bat", "owl"), weights, offline=True)
 
 
 def test_a_run_has_the_weights_it_was_begun_with(capsys, finished, first):

@@ -28,6 +28,7 @@ def test_a_tracker_that_is_none_is_refused_before_anything_is_written(capsys, th
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_fractions_of_a_run_that_is_finished(capsys, thirty, out):
     """Of 14 images a class some are held out twice; the fractions are of the rest."""
     whole = done(capsys, "train", "lenet5_modern", thirty, *SMALL, "--out", out, "--json").json

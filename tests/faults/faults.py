@@ -20,6 +20,8 @@ SAVE = ("tests/test_checkpoint.py",)
 FAST = ("tests/train/test_fast_layers.py",)
 CHECK = ("tests/data/test_check.py", "tests/data/test_copies.py")
 NEAR = ("tests/data/test_near.py",)
+FINETUNE = ("tests/cli/test_finetune.py",)
+TRACK = ("tests/train/test_track.py",)
 
 FAULTS = (
     Fault("full C3", "models/lenet.py", 'int(mark == "X")', "1", PAPER),
@@ -100,4 +102,10 @@ FAULTS = (
     Fault("a band of the hash forgotten", "data/near.py", "MAX_BITS + 1)]", "MAX_BITS + 1)][:-1]", NEAR),
     Fault("near by the hash alone", "data/near.py", "_correlation(copies[first], copies[second]) >= wanted", "wanted > 0", CHECK),
     Fault("digits taken for near", "data/near.py", "MIN_CORRELATION_EVEN = 0.995", "MIN_CORRELATION_EVEN = 0.9", CHECK),
+    Fault("head of other classes kept", "cli/pretrained.py", "meaning.classes != classes:", "False:", FINETUNE),
+    Fault("preprocessing of the weights forgotten", "recipes/finetune.py", "preprocess or base.preprocess", "base.preprocess", FINETUNE),
+    Fault("other weights accepted on resume", "train/identity.py", "if begun is not None and _weights_of(model) != begun:", "if False:", FINETUNE),
+    Fault("steps shown twice", "train/trackers.py", "if step > self.sent.get(name, -1)", "if True", TRACK),
+    Fault("failure of a tracker not said", "train/track.py", "                    self.error = error\n", "                    del error\n", TRACK),
+    Fault("fractions not nested", "train/fractions.py", "seed_of(seed, _CHOICE, label)", "seed_of(seed, _CHOICE, label, part)", ("tests/train/test_fractions.py",)),
 )  # fmt: skip

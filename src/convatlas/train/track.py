@@ -20,8 +20,8 @@ Status = Literal["finished", "stopped", "failed"]
 
 # About this many steps of a run are sent.
 _STEPS_SENT = 1000
-# Seconds that a run waits at its end for a tracker that is slow.
-_PATIENCE = {"finished": 30.0, "stopped": 5.0, "failed": 5.0}
+# Seconds that a run waits at its end for trackers that are slow; who stops a run wants it to end.
+_PATIENCE = {"finished": 30.0, "stopped": 5.0, "failed": 30.0}
 
 
 class Tracker(Protocol):
@@ -117,7 +117,7 @@ class _Sink:
         self.name, self.tracker, self.say = name, tracker, say
         self.jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self.error: Exception | None = None
-        self.is_told = False
+        self.is_told = self.is_left = False
         # A daemon: a server that never answers cannot keep the program.
         self.thread = threading.Thread(target=self._work, name=f"convatlas-{name}", daemon=True)
         self.last = 0
@@ -151,6 +151,7 @@ class _Sink:
             return
         self.thread.join(seconds)
         if self.thread.is_alive():
+            self.is_left = True
             self.say(f"{self.name} does not answer; its last values may be missing there")
         self._tell()
 
@@ -162,7 +163,7 @@ class _Sink:
 
     def _work(self) -> None:
         while (job := self.jobs.get()) is not None:
-            if self.error is None:
+            if self.error is None and not self.is_left:
                 try:
                     job()
                 except Exception as error:

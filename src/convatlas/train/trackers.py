@@ -117,6 +117,7 @@ class WeightsAndBiases:
             name=run.name,
             dir=str(run),
             resume="allow",
+            reinit="create_new",
             config=_recipe(run).model_dump(mode="json"),
             settings=quiet,
         )

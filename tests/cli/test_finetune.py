@@ -66,6 +66,7 @@ def test_few_images_are_enough_for_what_has_learnt_others(capsys, first, few, ou
     assert f"{first} has 5 other classes: output.codes made anew, untrained" in ran.err
     kept = Recipe.from_file(out / "recipe.toml")
     assert kept.name == "finetune" and kept.preprocess.mean == (0.1,)
+    assert f"begun with the weights of <bdi>{first}</bdi>" in (out / "report.html").read_text()
     said = json.loads((out / "run.json").read_text())["weights"]
     assert said["source"] == str(first) and len(said["sha256"]) == 64
     scratch = done(capsys, "train", "lenet5", few, "--recipe", out / "recipe.toml", "--set", "finetune.freeze=[]",

@@ -54,7 +54,7 @@ def carry_out(
     folder, untouched = RunFolder(plan.out), copy.deepcopy(model) if plan.fractions else model
     result, found = None, None
     with training_progress() as progress:
-        if not folder.is_finished or folder.ran_out_of_time:
+        if not resume or not folder.is_finished or folder.ran_out_of_time:
             names = [*track, *(trackers_of(plan.out) if resume else [])]
             with tracked(names, asked(progress) if plan.fractions else progress, say=note) as on_event:
                 result = train(

@@ -97,10 +97,12 @@ class WeightsAndBiases:
         """See `Tracker`."""
         os.environ.setdefault("WANDB_MODE", "offline")
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
-        import wandb
-
         self.folder = run / "wandb"
         make_folder(self.folder)
+        # The logs of its service would lie in the user's home.
+        os.environ.setdefault("WANDB_CACHE_DIR", str((self.folder / "cache").absolute()))
+        import wandb
+
         identity = _read(self.folder / _RUN_ID)
         if identity is None:
             identity = secrets.token_hex(4)

@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from convatlas import create_model, train
-from convatlas.data.images import Images
+from convatlas.data.images import Data, Images, make_data
 from convatlas.data.source import load_data
 from convatlas.recipes import lenet5
+from convatlas.train.recipe import Recipe
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +28,14 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def digits() -> Images:
     """The test digits of mnist5k, light on dark, 100 of each class in the order of the classes."""
     return load_data("mnist5k", lenet5().preprocess).test
+
+
+def digits_of(wanted: range, recipe: Recipe) -> Data:
+    """The images of mnist5k of some neighbouring digits, prepared for a recipe."""
+    data = load_data("mnist5k", recipe.preprocess)
+
+    def part(images: Images) -> Images:
+        chosen = images.subset(((images.labels >= wanted.start) & (images.labels < wanted.stop)).nonzero().flatten())
+        return Images(chosen.pixels, chosen.labels - wanted.start, chosen.names)
+
+    return make_data("digits", tuple(map(str, wanted)), part(data.train), part(data.test))

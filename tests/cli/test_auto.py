@@ -1,6 +1,6 @@
 """`train` without a recipe, with `auto` and with `paper`."""
 
-from convatlas.cli.plan import new_plan
+from convatlas.cli.plan import Request, new_plan
 from convatlas.data.crop import AreaCrop
 from convatlas.train.recipe import Recipe
 from tests.cli.harness import done, refused
@@ -20,11 +20,11 @@ def test_auto_says_what_it_chose_and_keeps_it(capsys, folder, out):
     recipe = Recipe.from_file(out / "recipe.toml")
     assert (recipe.name, recipe.optimizer.lr, recipe.max_steps) == ("modern_small", 0.05, 1)
     assert recipe.preprocess.input_size == (1, 28, 28)
-    assert new_plan("resnet20_cifar", str(folder), "auto", [], out).remarks == (REASON,)
+    assert new_plan(Request("resnet20_cifar", str(folder), "auto", (), out)).remarks == (REASON,)
 
 
 def test_paper_with_another_size(tmp_path):
-    plan = new_plan("googlenet", str(tmp_path), "paper", ["preprocess.size=[32,32]"], None)
+    plan = new_plan(Request("googlenet", str(tmp_path), "paper", ("preprocess.size=[32,32]",)))
     assert plan.remarks == ("scaled with preprocess.size: preprocess.fit_size=[37,37]",)
     assert (plan.recipe.name, plan.recipe.auxiliary, plan.recipe.crop) == ("googlenet", 0.3, AreaCrop())
 

@@ -22,7 +22,7 @@ from mkdocs.structure.files import Files
 import convatlas
 from convatlas import errors
 from convatlas.cli.main import app, run
-from convatlas.cli.plan import new_plan
+from convatlas.cli.plan import Request, new_plan
 from convatlas.data.source import NAMED_SETS
 from convatlas.data.views import ViewsName
 from convatlas.errors import ConvAtlasError
@@ -148,7 +148,9 @@ def test_a_variants_page_says_how_to_train_it(
         words = shlex.split(command)[2:]
         parsed = typer.main.get_command(app).commands["train"].make_context("train", words).params
         # Refuses a missing recipe and images that the network does not take.
-        plan = new_plan(parsed["name"], parsed["data"], parsed["recipe"], parsed["settings"] or [], tmp_path)
+        plan = new_plan(
+            Request(parsed["name"], parsed["data"], parsed["recipe"], tuple(parsed["settings"] or ()), tmp_path)
+        )
         assert plan.name == name
         if parsed["recipe"] == "paper":
             assert plan.recipe.preprocess.input_size == VARIANTS[name].input_size

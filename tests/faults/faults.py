@@ -30,6 +30,8 @@ ORACLE = ("tests/data/test_tree_oracle.py",)
 BATCHES = ("tests/train/test_last_batch.py",)
 PACKED = ("tests/data/packed/test_order.py", "tests/data/packed/test_streamed.py")
 VIEWS = ("tests/data/test_views.py",)
+FINETUNE = ("tests/cli/test_finetune.py",)
+TRACK = ("tests/train/test_track.py",)
 
 FAULTS = (
     Fault("full C3", "models/lenet.py", 'int(mark == "X")', "1", PAPER),
@@ -146,4 +148,10 @@ FAULTS = (
     Fault("training shown for evaluation", "train/views.py", "training[i], evaluation[i])", "training[i], training[i][0])", ("tests/train/test_views.py",)),
     Fault("one epoch shown for all", "train/views.py", "seed=recipe.seed, epoch=epoch,", "seed=recipe.seed, epoch=0,", ("tests/train/test_views.py",)),
     Fault("what is cut off counted as seen", "data/fit.py", "min(content[0], scaled[0]) * min(content[1], scaled[1])", "scaled[0] * scaled[1]", ("tests/data/test_fit.py",)),
+    Fault("head of other classes kept", "cli/pretrained.py", "meaning.classes != classes:", "False:", FINETUNE),
+    Fault("preprocessing of the weights forgotten", "recipes/finetune.py", "preprocess or base.preprocess", "base.preprocess", FINETUNE),
+    Fault("other weights accepted on resume", "train/identity.py", "if begun is not None and _weights_of(model) != begun:", "if False:", FINETUNE),
+    Fault("steps shown twice", "train/trackers.py", "if step > self.sent.get(name, -1)", "if True", TRACK),
+    Fault("failure of a tracker not said", "train/track.py", "                    self.error = error\n", "                    del error\n", TRACK),
+    Fault("fractions not nested", "train/fractions.py", "seed_of(seed, _CHOICE, label)", "seed_of(seed, _CHOICE, label, part)", ("tests/train/test_fractions.py",)),
 )  # fmt: skip

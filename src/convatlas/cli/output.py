@@ -120,6 +120,8 @@ class TrainingProgress:
                 for remark in (*self.remarks, *event.remarks):
                     note(remark)
                 note(f"what the network sees is in {event.path / 'views.png'}")
+                if self.task is not None:
+                    self.progress.remove_task(self.task)
                 self.task = self.progress.add_task("", total=event.steps, completed=event.step, text="")
                 self.mark = (0, time.perf_counter())
             case StepDone():

@@ -5,21 +5,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 
 from convatlas.cli.options import DATA_HELP, Device, Json, Offline, OnCorrupt, seconds_of
-from convatlas.cli.output import print_json, print_rehearsal, print_trained, training_progress
-from convatlas.cli.plan import planned
+from convatlas.cli.output import note, print_json, print_rehearsal
+from convatlas.cli.plan import Request, planned
+from convatlas.cli.pretrained import network_of
+from convatlas.cli.training import carry_out
 from convatlas.data.preprocess import Fit
 from convatlas.data.source import load_data
 from convatlas.errors import UsageError
 from convatlas.train.distributed import is_started_by_torchrun, join_ranks
 from convatlas.train.imbalance import Imbalance
 from convatlas.train.rehearsal import rehearse
-from convatlas.train.run import train
+from convatlas.train.track import TRACKERS
 from convatlas.weights.device import usable_device
-from convatlas.weights.load import create_model
 
 
 def train_command(
@@ -33,6 +33,9 @@ def train_command(
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a field of the recipe; may be repeated."),
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="Begin with a run's, a checkpoint's or a .safetensors file's; torchvision, timm.")
     ] = None,
     imbalance: Annotated[
         Imbalance | None, typer.Option(help="The same as --set imbalance=...", show_default="the recipe's")
@@ -50,6 +53,13 @@ def train_command(
     ] = False,
     device: Device = "cpu",
     workers: Annotated[int, typer.Option(min=0, help="Threads that decode images and prepare batches.")] = 0,
+    track: Annotated[
+        list[str] | None,
+        typer.Option(metavar="|".join(TRACKERS), help="Show the run there, too; may be repeated."),
+    ] = None,
+    fractions: Annotated[
+        bool, typer.Option("--fractions", help="Then train on 1/8, 1/4 and 1/2 of the images: error by their number.")
+    ] = False,
     offline: Offline = False,
     on_corrupt: OnCorrupt = "error",
     json: Json = False,
@@ -63,8 +73,9 @@ def train_command(
     changes += [f"preprocess.fit={fit}"] if fit else []
     if dry_run and is_started_by_torchrun():
         raise UsageError("--dry-run is for one process", do="leave out torchrun")
+    request = Request(name, data, recipe, tuple(changes), out, weights, fractions, offline)
     with join_ranks(place) as ranks:
-        plan, resume = ranks.from_first(lambda: planned(name, data, recipe, changes, out, resume=resume, ranks=ranks))
+        plan, resume = ranks.from_first(lambda: planned(request, resume=resume, ranks=ranks))
         loaded = load_data(
             *(plan.data, plan.recipe.preprocess),
             offline=offline,
@@ -72,26 +83,19 @@ def train_command(
             on_corrupt=on_corrupt,
             lazy=plan.recipe.needs_originals,
         )
-        torch.manual_seed(plan.recipe.seed)
-        model = create_model(
-            plan.name, num_classes=len(loaded.classes), in_channels=plan.recipe.preprocess.channels, device="cpu"
-        )
+        say = note if ranks.is_first else str
+        model = network_of(plan.name, plan.recipe, loaded.classes, plan.weights, offline=offline, say=say)
         if dry_run:
             rehearsal = rehearse(model, loaded, plan.recipe, plan.out, device=place, workers=workers)
             print_json(asdict(rehearsal)) if json else print_rehearsal(rehearsal, plan.remarks)
             return
-        with training_progress(plan.remarks, shown=ranks.is_first) as progress:
-            result = train(
-                model,
-                loaded,
-                plan.recipe,
-                plan.out,
-                resume=resume,
-                device=ranks.place(place),
-                workers=workers,
-                time_limit=seconds,
-                ranks=ranks,
-                on_event=progress,
-            )
-    if ranks.is_first:
-        print_json(result.figures) if json else print_trained(result)
+        carry_out(
+            *(plan, model, loaded),
+            resume=resume,
+            device=ranks.place(place),
+            workers=workers,
+            time_limit=seconds,
+            track=track or [],
+            ranks=ranks,
+            json=json,
+        )

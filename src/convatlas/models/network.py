@@ -32,9 +32,11 @@ class Network(nn.Module):
     Attributes:
         off_path: names of children that are no rows, such as heads that only training uses. `forward` gives them no
             gradient: to train without them under DistributedDataParallel, freeze them with `requires_grad_(False)`.
+        origin: where its weights are from, as `create_model(weights=...)` was told; None for an initialisation.
     """
 
     description: Description | None = None
+    origin: str | None = None
     off_path: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self) -> None:

@@ -14,6 +14,7 @@ from convatlas.report.curves import draw_curves, is_plain_cross_entropy, panels
 from convatlas.report.data_card import data_card
 from convatlas.report.embed import themed_png, themed_svg
 from convatlas.report.examples import Examples
+from convatlas.report.fractions import fractions_section
 from convatlas.report.galleries import FREQUENT, example_list, galleries
 from convatlas.report.mistakes import heading
 from convatlas.report.per_class import frequent_confusions, mistakes_of, per_class
@@ -53,6 +54,7 @@ def page(run: Run, result: Mapping[str, Any], examples: Examples) -> str:
         subtitle=_subtitle(run, result),
         headline=_headline(run, result),
         curves=_curves(run),
+        fractions=fractions_section(run.fractions),
         per_class=per_class_table(*per_class(run.confusion, run.classes)),
         confusion=_confusion(run, examples),
         calibration=calibration_section(result),
@@ -72,6 +74,8 @@ def _subtitle(run: Run, result: Mapping[str, Any]) -> str:
         parts.insert(0, f"Recipe {name(str(run.recipe['name']))}")
     if "seed" in run.recipe:
         parts.append(f"seed {name(str(run.recipe['seed']))}")
+    if run.weights is not None:
+        parts.append(f"begun with the weights of {name(run.weights)}")
     return ", ".join(parts)
 
 

@@ -44,6 +44,8 @@ class Run:
         passes: in order, at least one.
         best: the pass whose weights were kept.
         confusion: test images (classes, classes), int64; a row the true class, a column the predicted one.
+        weights: where the weights are from that it began with, if it was no initialisation.
+        fractions: what trainings on fractions of its images came to, if there were any; `fractions.json`.
     """
 
     network: str | None
@@ -58,6 +60,8 @@ class Run:
     passes: tuple[Pass, ...]
     best: Pass
     confusion: NDArray[np.int64]
+    weights: str | None = None
+    fractions: dict[str, Any] | None = None
 
 
 def read_run(folder: Path) -> Run:
@@ -86,7 +90,17 @@ def read_run(folder: Path) -> Run:
         passes=passes,
         best=best,
         confusion=_confusion(folder / "predictions.csv", classes),
+        weights=_source(folder / "run.json", identity.get("weights")),
+        fractions=_json(folder / "fractions.json") if (folder / "fractions.json").is_file() else None,
     )
+
+
+def _source(path: Path, weights: object) -> str | None:
+    if weights is None:
+        return None
+    if not isinstance(weights, dict) or not isinstance(weights.get("source"), str):
+        raise _damaged(path, "its weights have no source")
+    return str(weights["source"])
 
 
 def _card(path: Path, card: object, classes: int) -> dict[str, Any]:

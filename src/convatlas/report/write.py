@@ -10,6 +10,7 @@ from convatlas.report.canvas import LIGHT, png, style
 from convatlas.report.confusion import draw_confusion
 from convatlas.report.curves import draw_curves, panels
 from convatlas.report.examples import Examples
+from convatlas.report.fractions import draw_fractions, points_of
 from convatlas.report.mistakes import draw_mistakes, heading
 from convatlas.report.page import page
 from convatlas.report.per_class import mistakes_of
@@ -43,6 +44,8 @@ def write_report(run: Path, result: Mapping[str, Any], examples: Examples) -> No
             "reliability.png": png(draw_reliability(diagrams(result["calibration"]), LIGHT), cut=False),
             "mistakes.png": png(draw_mistakes(examples.worst, told.classes, sentence, LIGHT), cut=True),
         }
+        if told.fractions is not None:
+            plots["fractions.png"] = png(draw_fractions(points_of(told.fractions), LIGHT), cut=False)
     make_folder(run / "plots")
     for file, content in plots.items():
         write_durably(run / "plots" / file, content)

@@ -48,6 +48,11 @@ class RunFolder:
         """Whether the run was finished only because its time was over; it may go on."""
         return self.is_finished and self.read_json("result.json").get("ended") == "time_limit"
 
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether the run can go on from where it stood."""
+        return bool(self._complete())
+
     def write(self, name: str, content: str | bytes) -> None:
         """Write one of the run's files durably."""
         write_durably(self.path / name, content.encode() if isinstance(content, str) else content)

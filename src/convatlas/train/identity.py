@@ -7,9 +7,10 @@ from typing import Any
 
 from torch import nn
 
+from convatlas.checkpoint import digest
 from convatlas.data.images import Data
 from convatlas.errors import UsageError
-from convatlas.train.folder import RunFolder
+from convatlas.train.folder import RunFolder, to_json
 from convatlas.train.recipe import Recipe
 
 
@@ -36,6 +37,39 @@ def identity_of(model: nn.Module, data: Data, *, learnt: int, validated: int) ->
         "classes": list(data.classes),
         "images": {"train": learnt, "validation": validated, "test": len(data.test)},
     }
+
+
+def run_json(identity: dict[str, Any], data_card: dict[str, Any], model: nn.Module) -> str:
+    """What a run folder says of its beginning: `run.json`.
+
+    Args:
+        identity: see `identity_of`.
+        data_card: see `data_card`.
+        model: as it is before the first step.
+    """
+    weights = _weights_of(model)
+    begun = {} if weights is None else {"weights": weights}
+    return to_json(identity | {"data_card": data_card, "command": command()} | begun, indent=2)
+
+
+def _weights_of(model: nn.Module) -> dict[str, str] | None:
+    """Where a network's weights are from, and their SHA-256; None for an initialisation."""
+    origin = getattr(model, "origin", None)
+    return None if origin is None else {"source": origin, "sha256": digest(model.state_dict(), 0)}
+
+
+def refuse_other_weights(folder: RunFolder, model: nn.Module) -> None:
+    """Let a run that has no whole checkpoint begin again only with the weights that it was begun with.
+
+    Raises:
+        UsageError: if the model has others.
+    """
+    begun = folder.read_json("run.json").get("weights")
+    if begun is not None and _weights_of(model) != begun:
+        raise UsageError(
+            f"{folder.path} has no whole checkpoint, and the weights of {begun['source']} are not those it began with",
+            do="give a new --out without --resume",
+        )
 
 
 def command() -> str:

@@ -24,7 +24,7 @@ from convatlas.train.ending import ending, total_steps
 from convatlas.train.folder import RunFolder, environment, to_json
 from convatlas.train.followers import FollowedHistory, open_shared_run
 from convatlas.train.history import History
-from convatlas.train.identity import command, identity_of, network_card, refuse_changes
+from convatlas.train.identity import identity_of, network_card, refuse_changes, refuse_other_weights, run_json
 from convatlas.train.imbalance import imbalance_remarks
 from convatlas.train.loaders import plain_loader, training_loader
 from convatlas.train.loop import EpochDone, Event, classify, fit
@@ -155,9 +155,7 @@ class _Run:
         self.folder.write("recipe.toml", self.recipe.to_toml())
         self.folder.write_pieces("split.csv", split_csv(self.parts))
         self.folder.write("environment.json", to_json(environment() | {"ranks": self.ranks.world}, indent=2))
-        self.folder.write(
-            "run.json", to_json(self.identity | {"data_card": self.data_card, "command": command()}, indent=2)
-        )
+        self.folder.write("run.json", run_json(self.identity, self.data_card, self.state.model))
         if self.ranks.is_first:
             self.folder.write("views.png", contact_sheet(self._views()))
         self.history = self._history()
@@ -167,7 +165,9 @@ class _Run:
         self.ranks.from_first(lambda: refuse_changes(self.folder, self.recipe, self.identity))
         found = self.ranks.from_first(self.folder.restore)
         remark = "no checkpoint was kept yet; the run starts again"
-        if found is not None:
+        if found is None:
+            refuse_other_weights(self.folder, self.state.model)
+        else:
             card, tensors, remark = found
             self.state.restore(tensors[WEIGHTS], tensors[TRAINING], Progress.from_card(card.progress))
             self.kept_step, self.kept_epoch = card.step, card.epoch

@@ -50,6 +50,24 @@ def adapted(
     return changed
 
 
+def with_new_head(network: Network) -> Network:
+    """The same network with its head made anew, as in `adapted`, for as many classes that are others.
+
+    Args:
+        network: made by `create_model`; changed in place.
+    """
+    description = network.description
+    if description is None:
+        return network
+    sizes = Sizes(description.num_classes, description.in_channels)
+    state = network.state_dict()
+    other = empty(description.name, Sizes(sizes.num_classes + 1, sizes.in_channels)).state_dict()
+    head = [key for key in state if state[key].shape != other[key].shape]
+    network.load_state_dict({**state, **_fresh(description.name, sizes, head)})
+    _say(f"{network.origin} has {sizes.num_classes} other classes: {listed(head)} made anew, untrained")
+    return network
+
+
 def complete(
     name: str, tensors: Mapping[str, Tensor], sizes: Sizes, network: Network, place: object
 ) -> Mapping[str, Tensor]:

@@ -15,6 +15,7 @@ from convatlas.durable import write_durably
 from convatlas.errors import StorageError, UnsafeError, UsageError
 from convatlas.weights import timm, torchvision
 from convatlas.weights.pickled import read_pickle
+from convatlas.weights.rename import Peer
 
 RELEASES = {"torchvision": torchvision.PEERS, "timm": timm.PEERS}
 """What `weights=` may name, besides a path."""
@@ -35,16 +36,32 @@ def released(name: str, library: str) -> dict[str, Tensor]:
         StorageError: if they are not on this computer and cannot be fetched; the message says which file to put where.
         UnsafeError: if the file does not hash to what its name says.
     """
+    peer = peer_of(name, library)
+    if library == "torchvision":
+        return read_pickle(fetched(torchvision_url(peer.name)))
+    repository, url = _timm_release(peer.name)
+    return read_pickle(fetched(url)) if repository is None else read_tensors(_from_hub(repository))
+
+
+def peer_of(name: str, library: str) -> Peer:
+    """The network of a library whose weights fit a network of ours.
+
+    Raises:
+        UsageError: if the library has none; the message says which one has.
+    """
     table = RELEASES[library]
     if name not in table:
         others = [other for other, peers in RELEASES.items() if name in peers]
         known = f"give weights={others[0]!r}" if others else "train it, or give a file"
         raise UsageError(f"{library} has no weights that fit {name}", do=known)
-    peer = table[name]
-    if library == "torchvision":
-        return read_pickle(fetched(torchvision_url(peer.name)))
-    repository, url = _timm_release(peer.name)
-    return read_pickle(fetched(url)) if repository is None else read_tensors(_from_hub(repository))
+    return table[name]
+
+
+def is_here(name: str, library: str) -> bool:
+    """Whether the weights that `released` gives are on this computer; raises UsageError as it does."""
+    peer = peer_of(name, library)
+    repository, url = (None, torchvision_url(peer.name)) if library == "torchvision" else _timm_release(peer.name)
+    return _cached(url).is_file() if repository is None else _in_hub_cache(repository) is not None
 
 
 def torchvision_url(name: str) -> str:
@@ -64,8 +81,7 @@ def fetched(url: str) -> Path:
         StorageError: if the file is not there and cannot be fetched.
         UnsafeError: if the content has another hash, or had another one when it was first used; the file is kept.
     """
-    place = Path(torch.hub.get_dir()) / "checkpoints"
-    file = place / Path(urlsplit(url).path).name
+    file = _cached(url)
     digits = _DIGITS.search(file.name)
     if urlsplit(url).scheme != "https" or digits is None:
         raise UnsafeError(f"refused to fetch {url}: no https, or no check sum in its name", do="get the file by hand")
@@ -83,6 +99,11 @@ def fetched(url: str) -> Path:
     if not record.is_file():
         write_durably(record, f"{found}  {file.name}\n".encode())
     return file
+
+
+def _cached(url: str) -> Path:
+    """Where torch's cache has the file of an address, or would have it."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / Path(urlsplit(url).path).name
 
 
 def _download(url: str, file: Path, digits: str) -> None:
@@ -110,12 +131,22 @@ def _timm_release(name: str) -> tuple[str | None, str]:
     return found.hf_hub_id, str(found.url)
 
 
-def _from_hub(repository: str) -> Path:
+def _in_hub_cache(repository: str) -> Path | None:
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import LocalEntryNotFoundError
 
     with suppress(LocalEntryNotFoundError):
         return Path(hf_hub_download(repository, _HUB_FILE, local_files_only=True))
+    return None
+
+
+def _from_hub(repository: str) -> Path:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError
+
+    cached = _in_hub_cache(repository)
+    if cached is not None:
+        return cached
     try:
         # The hub's client repeats what fails for half a minute; one question says whether there is a hub at all.
         urllib.request.urlopen(f"{_HUB}{repository}", timeout=_WAIT).close()  # noqa: S310 - https

@@ -71,6 +71,7 @@ def create_model(
     network = found.network if wanted == found.sizes else empty(name, wanted)
     tensors = adapted(name, found.tensors, found.sizes, wanted, weights)
     place(network, complete(name, tensors, wanted, network, weights))
+    network.origin = str(weights)
     # What was read lies in the computer's memory; to walk over it all once more takes a tenth of the whole.
     return network if torch.device(device).type == "cpu" else network.to(device)
 
@@ -81,7 +82,7 @@ def find_weights(name: str, weights: str | Path) -> Found:
         card, tensors = None, released(name, weights)
     else:
         card, tensors = read_weights(Path(weights))
-        _refuse_other(card, Path(weights), name)
+        refuse_other(card, Path(weights), name)
     network = empty(name)
     if card is None or card.network is None:
         tensors, _ = in_our_names(name, tensors, network, weights)
@@ -167,7 +168,7 @@ def _has_card(path: Path) -> bool:
     return path.name == f"{WEIGHTS}.safetensors" and path.is_file() and (path.parent / CARD).is_file()
 
 
-def _refuse_other(card: Card | None, path: Path, name: str) -> None:
+def refuse_other(card: Card | None, path: Path, name: str) -> None:
     """Refuse weights that say, in their card or in their file's header, that they are of another network."""
     owner = network_in(path) if card is None else None if card.network is None else card.network.get("name")
     if owner not in (None, name):

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,6 +14,7 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from convatlas.data.decode import DecodeError, printable
+from convatlas.data.examine import cores
 from convatlas.data.hashing import seed_of
 from convatlas.data.holdout import hold_out
 from convatlas.data.listing import Division, Listing, OnCorrupt, divide
@@ -294,8 +294,3 @@ class _Writer:
         self.reader.count(1)
         group = self.listing.groups[index] if self.listing.groups else None
         return Row(found.data, name, self.listing.labels[index], group)
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

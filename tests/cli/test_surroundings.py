@@ -66,7 +66,6 @@ ALL = {
     "a folder of other letters": Surroundings(line='mkdir -p "мои данные ü" && cd "мои данные ü" && exec "$@"'),
     "a folder deep down": Surroundings(line=" && ".join([f"mkdir -p '{LONG}' && cd '{LONG}'"] * 15) + ' && exec "$@"'),
     "a folder that cannot be written": Surroundings(line='cd /proc && exec "$@"'),
-    "a folder that is gone": Surroundings(line='mkdir gone && cd gone && rmdir ../gone && exec "$@"'),
     "files for their owner alone": Surroundings(prepare=lambda: os.umask(0o077)),
     "few open files": Surroundings(prepare=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))),
 }
@@ -119,6 +118,7 @@ def assert_fine(name: str, command: str, place: Path) -> None:
         assert ran.returncode == around.codes.get(command, 0), said
         if ran.returncode:
             assert said[1].splitlines()[-1].startswith("error: ") and ". Do: " in said[1]
+            return
         if command == "train":
             assert (out / "run" / "result.json").is_file()
         if command == "draw":

@@ -4,17 +4,18 @@ import pytest
 import torch
 from torch import Tensor
 
+from convatlas.costs import cost
 from convatlas.models import VARIANTS, create_model, get_variant
 from convatlas.models.network import Network
 
 LIGHT_PARAMETERS = 2_000_000
 # Compilers take their time by the layer.
-LIGHT_TENSORS = 100
+LIGHT_DEPTH = 40
 
 
 def is_light(name: str) -> bool:
-    sizes = [p.numel() for p in create_model(name, device="meta").parameters()]
-    return sum(sizes) < LIGHT_PARAMETERS and len(sizes) < LIGHT_TENSORS
+    """By the numbers that are kept: to build all networks takes longer than most tests."""
+    return cost(name).params < LIGHT_PARAMETERS and cost(name).depth < LIGHT_DEPTH
 
 
 # A fixture of a module: tests go network by network, and each is built once.

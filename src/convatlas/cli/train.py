@@ -11,6 +11,7 @@ import typer
 from convatlas.cli.options import DATA_HELP, Device, Json, Offline, OnCorrupt, seconds_of
 from convatlas.cli.output import print_json, print_rehearsal, print_trained, training_progress
 from convatlas.cli.plan import new_plan, resumed_plan
+from convatlas.data.examine import cores
 from convatlas.data.source import load_data
 from convatlas.train.imbalance import Imbalance
 from convatlas.train.rehearsal import rehearse
@@ -41,7 +42,9 @@ def train_command(
         bool, typer.Option("--dry-run", help="Try two steps, a validation, a checkpoint; leave nothing.")
     ] = False,
     device: Device = "cpu",
-    workers: Annotated[int, typer.Option(min=0, help="Threads that decode images and prepare batches.")] = 0,
+    workers: Annotated[
+        int | None, typer.Option(min=0, help="Threads that prepare batches.", show_default="one a core for files")
+    ] = None,
     offline: Offline = False,
     on_corrupt: OnCorrupt = "error",
     json: Json = False,
@@ -56,7 +59,7 @@ def train_command(
     loaded = load_data(
         *(plan.data, plan.recipe.preprocess),
         offline=offline,
-        workers=max(2, workers),
+        workers=workers or cores(),
         on_corrupt=on_corrupt,
         lazy=plan.recipe.needs_originals,
     )

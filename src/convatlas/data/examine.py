@@ -76,7 +76,7 @@ def examine_all(records: Iterator[Record], workers: int | None = None) -> Iterat
         records: taken one by one, a few ahead of the results.
         workers: number of threads; None is one for each core.
     """
-    threads = max(1, workers or _cores())
+    threads = max(1, workers or cores())
     under_way: deque[Future[list[Examined]]] = deque()
     given_up = threading.Event()
 
@@ -97,8 +97,8 @@ def examine_all(records: Iterator[Record], workers: int | None = None) -> Iterat
         pool.shutdown(cancel_futures=True)
 
 
-def _cores() -> int:
-    # The cores that this process may use, where the system tells.
+def cores() -> int:
+    """The cores that this process may use, where the system tells; else those there are."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +39,11 @@ def identity_of(model: nn.Module, data: Data, *, learnt: int, validated: int) ->
     }
 
 
-def command() -> str:
-    """What was typed, or "Python" for a call."""
-    return shlex.join(["convatlas", *sys.argv[1:]]) if Path(sys.argv[0]).stem in {"convatlas", "__main__"} else "Python"
+def command(chosen: Sequence[str] = ()) -> str:
+    """What was typed, or "Python" for a call; with `--set` for what the run has chosen by itself (`key=value`)."""
+    settings = [word for setting in chosen for word in ("--set", setting)]
+    typed = Path(sys.argv[0]).stem in {"convatlas", "__main__"}
+    return shlex.join(["convatlas", *sys.argv[1:], *settings]) if typed else "Python"
 
 
 def refuse_changes(folder: RunFolder, recipe: Recipe, identity: dict[str, Any]) -> None:

@@ -4,11 +4,22 @@ import torch
 from torch import nn
 
 from convatlas.data.crop import NoCrop
-from convatlas.data.images import AnyImages
+from convatlas.data.examine import cores
+from convatlas.data.images import AnyImages, Images
 from convatlas.data.loader import Loader
 from convatlas.train.batch_norm import has_batch_norm
 from convatlas.train.imbalance import resolved
 from convatlas.train.recipe import Recipe
+
+
+def worker_threads(images: AnyImages, asked: int | None) -> int:
+    """Threads that prepare batches: as asked for; else none for images in memory, and one a core for files.
+
+    Pixels in memory become a batch in less time than it takes to hand it from one thread to another.
+    """
+    if asked is not None:
+        return asked
+    return 0 if isinstance(images, Images) else cores()
 
 
 def training_loader(

@@ -211,6 +211,14 @@ class Recipe(Record):
     threads: int = Field(
         0, ge=0, description="CPU threads a tensor operation uses; 0: all, 1 is best for small batches"
     )
+    precision: Literal["fp32", "bf16", "auto"] = Field(
+        "fp32",
+        description="number format of a step's convolutions and linear layers; weights and evaluation are fp32. "
+        "auto: bf16 if it is measured to be faster at the start",
+    )
+    layout: Literal["channels_last", "contiguous", "auto"] = Field(
+        "auto", description="of images and kernels in memory; auto: channels_last, unless contiguous is measured faster"
+    )
     optimizer: Optimizer
     schedule: Schedule = Constant()
     loss: Loss = CrossEntropy()

@@ -1,7 +1,6 @@
 """One run from data to report, in a folder that can be resumed: `train`."""
 
 import math
-import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,10 +10,11 @@ import torch
 from torch import nn
 
 from convatlas.checkpoint import TRAINING, WEIGHTS, Card, read_checkpoint
+from convatlas.data.examine import cores
 from convatlas.data.images import AnyImages, Data
 from convatlas.data.loader import Loader
 from convatlas.data.source import load_data
-from convatlas.errors import OutOfMemoryError
+from convatlas.errors import DataError
 from convatlas.train.batch_norm import batch_norm_remarks, refuse_single_images
 from convatlas.train.calibration import fit_temperature
 from convatlas.train.data_card import data_card
@@ -23,11 +23,13 @@ from convatlas.train.folder import RunFolder, environment, open_run, to_json
 from convatlas.train.history import History
 from convatlas.train.identity import command, identity_of, network_card, refuse_changes
 from convatlas.train.imbalance import imbalance_remarks
-from convatlas.train.loaders import plain_loader, training_loader
+from convatlas.train.interruptions import image_lost, memory_ran_out, stopped
+from convatlas.train.loaders import plain_loader, training_loader, worker_threads
 from convatlas.train.loop import EpochDone, Event, classify, fit
-from convatlas.train.machine import cpu_threads, keep_freed_memory
-from convatlas.train.memory import free_memory, is_out_of_memory, out_of_memory
+from convatlas.train.machine import keep_freed_memory, same_bits
+from convatlas.train.memory import is_out_of_memory
 from convatlas.train.metrics import Evaluation
+from convatlas.train.numerics import settle
 from convatlas.train.recipe import Recipe
 from convatlas.train.results import write_results
 from convatlas.train.split import split, split_csv
@@ -78,7 +80,7 @@ def train(
     *,
     resume: bool = False,
     device: torch.device | str = "cpu",
-    workers: int = 0,
+    workers: int | None = None,
     offline: bool = False,
     time_limit: float = math.inf,
     on_event: Callable[[Started | Event], None] = lambda event: None,
@@ -93,7 +95,8 @@ def train(
         out: the run folder; new or empty, or with `resume` the run to go on with.
         resume: go on with the run in `out`, to the same bits as if it had never stopped.
         device: where to train.
-        workers: threads that decode images and prepare batches; changes nothing but the speed.
+        workers: threads that decode images and prepare batches; changes nothing but the speed. By default none for
+            images in memory, and one a core for those that are decoded as they are needed.
         offline: never download.
         time_limit: of all the run's training, earlier starts included, in seconds. When it is over, the run is
             validated where it stands and finished; it may be resumed with more time.
@@ -110,15 +113,15 @@ def train(
     """
     if not isinstance(data, Data):
         data = load_data(
-            *(data, recipe.preprocess), offline=offline, workers=max(1, workers), lazy=recipe.needs_originals
+            *(data, recipe.preprocess), offline=offline, workers=workers or cores(), lazy=recipe.needs_originals
         )
     preprocess = recipe.preprocess.model_copy(update={"background": data.background})
     recipe = recipe.model_copy(update={"preprocess": preprocess})
     keep_freed_memory()
-    # The convolutions of few channels run up to twice as fast in this layout on a CPU.
-    model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    with open_run(Path(out), resume=resume) as folder, torch.random.fork_rng(), cpu_threads(recipe.threads):
-        run = _Run(folder, model, data, recipe, torch.device(device), workers)
+    model.to(device)
+    device = torch.device(device)
+    with open_run(Path(out), resume=resume) as folder, torch.random.fork_rng(), same_bits(device, recipe.threads):
+        run = _Run(folder, model, data, recipe, device, workers)
         run.time_limit = time_limit
         with listen(lambda: run.kept_step) as stop:
             remarks = run.restore() if resume else run.begin()
@@ -134,17 +137,20 @@ class _Run:
     """What one call of `train` works with."""
 
     def __init__(
-        self, folder: RunFolder, model: nn.Module, data: Data, recipe: Recipe, device: torch.device, workers: int
+        self, folder: RunFolder, model: nn.Module, data: Data, recipe: Recipe, device: torch.device, workers: int | None
     ) -> None:
-        self.folder, self.data, self.recipe, self.device, self.workers = folder, data, recipe, device, workers
+        self.folder, self.data, self.recipe, self.device = folder, data, recipe, device
+        self.workers = worker_threads(data.train, workers)
         learnt, held_out = split(data, recipe)
         self.parts = {"train": learnt, "validation": held_out, "test": data.test}
         self.train_images = learnt
         refuse_single_images(model, recipe, len(learnt))
-        self.loader = training_loader(learnt, recipe, model, device=device, workers=workers)
+        self.loader = training_loader(learnt, recipe, model, device=device, workers=self.workers)
         self.validation = self._loader(held_out)
         self.steps = total_steps(recipe, len(self.loader))
         self.time_limit = math.inf
+        kept = folder.read_json("run.json").get("numerics") if folder.is_started else None
+        self.numerics = settle(model, self.loader, recipe, steps=self.steps, before=kept)
         self.state = TrainingState(model, recipe)
         self.kept_step, self.kept_epoch = 0, -1
         self.data_card = data_card(data, learnt, held_out, recipe.preprocess)
@@ -152,6 +158,7 @@ class _Run:
         self.remarks = (
             *batch_norm_remarks(model, recipe, len(learnt)),
             *imbalance_remarks(recipe.imbalance, learnt.labels, data.classes),
+            *([self.numerics.remark] if self.numerics.remark else []),
         )
 
     def _loader(self, images: AnyImages) -> Loader:
@@ -162,9 +169,8 @@ class _Run:
         self.folder.write("recipe.toml", self.recipe.to_toml())
         self.folder.write("split.csv", split_csv(self.parts))
         self.folder.write("environment.json", to_json(environment(), indent=2))
-        self.folder.write(
-            "run.json", to_json(self.identity | {"data_card": self.data_card, "command": command()}, indent=2)
-        )
+        chosen = {"numerics": self.numerics.model_dump(), "command": command(self.numerics.settings)}
+        self.folder.write("run.json", to_json(self.identity | {"data_card": self.data_card, **chosen}, indent=2))
         self.history = self._history()
         return ()
 
@@ -199,31 +205,23 @@ class _Run:
             names = "".join(f"{self.train_images.names[i]}\n" for i in error.items)
             self.folder.write("nan_batch.txt", names)
             raise error.with_remark(f"its images are in nan_batch.txt; last finite: step {self.kept_step}") from None
+        except DataError as error:
+            raise self._image_lost(error) from None
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             # The step may have moved batch statistics or some of the weights: what counts is the last checkpoint.
-            raise self._out_of_memory(error) from None
+            model, recipe, step = self.state.model, self.recipe, self.state.progress.step + 1
+            found = memory_ran_out(error, model, self.train_images, recipe, self.device, step=step, kept=self.kept_step)
+            raise found from None
         if stop():
             # Validation may have been given up after the last step that was kept.
             self._keep(is_best=False)
             raise self._stopped(stop)
 
-    def _out_of_memory(self, error: Exception) -> OutOfMemoryError:
-        free_memory(error, self.state.model)
-        pixels = self.train_images.stored(torch.tensor([0, len(self.train_images) - 1]))
-        found = out_of_memory(
-            self.state.model,
-            self.recipe.preprocess.to_input(pixels).to(self.device),
-            step=self.state.progress.step + 1,
-            batch_size=self.recipe.batch_size,
-            parts=self.recipe.accumulate,
-        )
-        return OutOfMemoryError(f"{found.what}; last good: step {self.kept_step}", do=found.do)
-
     def _events(self, stop: StopRequest) -> Iterator[Event]:
-        limit = self.time_limit
-        return fit(self.state, self.loader, self.validation, self.recipe, time_limit=limit, stop_requested=stop)
+        recipe, limit = self.numerics.applied_to(self.recipe), self.time_limit
+        return fit(self.state, self.loader, self.validation, recipe, time_limit=limit, stop_requested=stop)
 
     def _keep_epoch(self, event: EpochDone) -> None:
         if event.is_whole:
@@ -254,11 +252,12 @@ class _Run:
         self.kept_step, self.kept_epoch = progress.step, progress.epoch
 
     def _stopped(self, stop: StopRequest) -> StoppedError:
-        return StoppedError(
-            f"stopped after step {self.kept_step} of {self.steps}; saved in {self.folder.path}",
-            stop.exit_code or 1,
-            do=f"resume with convatlas train --resume --out {shlex.quote(str(self.folder.path))}",
-        )
+        return stopped(self.folder.path, stop, kept=self.kept_step, steps=self.steps)
+
+    def _image_lost(self, error: DataError) -> DataError:
+        # It was needed for a step to come, so the state is whole.
+        self._keep(is_best=False)
+        return image_lost(error, self.folder.path, step=self.state.progress.step + 1, kept=self.kept_step)
 
     def finish(self, stop: StopRequest) -> RunResult:
         card, tensors = read_checkpoint(self.folder.best(), WEIGHTS)
@@ -268,6 +267,8 @@ class _Run:
             answers = classify(model, self._loader(self.data.test), stop_requested=stop)
         except InterruptedError:
             raise self._stopped(stop) from None
+        except DataError as error:
+            raise self._image_lost(error) from None
         test = replace(answers, temperature=card.temperature)
         best = self.history.best()
         figures = {

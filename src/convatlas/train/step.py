@@ -7,6 +7,7 @@ from convatlas.data.loader import Batch
 from convatlas.errors import NonFiniteError
 from convatlas.train.losses import Criterion
 from convatlas.train.mix import mixed
+from convatlas.train.precision import forward
 from convatlas.train.recipe import Recipe
 from convatlas.train.state import TrainingState
 
@@ -53,7 +54,7 @@ def take_step(state: TrainingState, batch: Batch, compute_loss: Criterion, rate:
     loss_sum, wrong = torch.zeros((), device=batch.inputs.device), torch.zeros((), device=batch.inputs.device)
     for micro, part in enumerate(examples.split(micro_batches(len(batch.labels), recipe))):
         _seed_dropout(seed_of(recipe.seed, _DROPOUT, progress.step, micro), batch.inputs.device)
-        logits = state.model(part.inputs)
+        logits = forward(state.model, part.inputs, recipe)
         loss = part.loss(compute_loss, logits)
         if part is not examples:
             loss = loss * (len(part.labels) / len(examples.labels))

@@ -20,6 +20,8 @@ SAVE = ("tests/test_checkpoint.py",)
 FAST = ("tests/train/test_fast_layers.py",)
 CHECK = ("tests/data/test_check.py", "tests/data/test_copies.py")
 NEAR = ("tests/data/test_near.py",)
+NUMERICS = ("tests/train/test_numerics.py",)
+LOST = ("tests/train/test_lost_images.py",)
 
 FAULTS = (
     Fault("full C3", "models/lenet.py", 'int(mark == "X")', "1", PAPER),
@@ -100,4 +102,12 @@ FAULTS = (
     Fault("a band of the hash forgotten", "data/near.py", "MAX_BITS + 1)]", "MAX_BITS + 1)][:-1]", NEAR),
     Fault("near by the hash alone", "data/near.py", "_correlation(copies[first], copies[second]) >= wanted", "wanted > 0", CHECK),
     Fault("digits taken for near", "data/near.py", "MIN_CORRELATION_EVEN = 0.995", "MIN_CORRELATION_EVEN = 0.9", CHECK),
+    Fault("measured on the network itself", "train/numerics.py", "yield copy.deepcopy(model)", "yield model", NUMERICS),
+    Fault("measured again on resume", "train/numerics.py", "if before is None else _read(before)", "if before is None or True else _read(before)", NUMERICS),
+    Fault("bf16 whatever its loss", "train/numerics.py", "<= _AGREEMENT * abs(first.loss)", "< math.inf or True", NUMERICS),
+    Fault("evaluated weights in bf16", "train/precision.py", "    with torch.autocast(inputs.device.type, dtype=torch.bfloat16):", "    model, inputs = model.bfloat16(), inputs.bfloat16()\n    if True:", NUMERICS),
+    Fault("finder trains the network itself", "train/trial.py", "copy.deepcopy(model).to(device)", "model.to(device)", ("tests/train/test_find_rate.py",)),
+    Fault("size that does not fit is tried", "train/find_batch.py", "return _some(tried, images), \"memory\"\n        try", "pass\n        try", ("tests/train/test_find_batch.py",)),
+    Fault("changed file trained on", "data/originals.py", "if digest is not None and", "if False and", LOST),
+    Fault("step before a lost image not kept", "train/run.py", "        self._keep(is_best=False)\n        return image_lost", "        return image_lost", LOST),
 )  # fmt: skip

@@ -8,11 +8,13 @@ from typing import Annotated
 import torch
 import typer
 
+from convatlas.cli.find import Find, print_search
 from convatlas.cli.options import DATA_HELP, Device, Json, Offline, OnCorrupt, seconds_of
 from convatlas.cli.output import print_json, print_rehearsal, print_trained, training_progress
 from convatlas.cli.plan import new_plan, resumed_plan
 from convatlas.data.examine import cores
 from convatlas.data.source import load_data
+from convatlas.errors import UsageError
 from convatlas.train.imbalance import Imbalance
 from convatlas.train.rehearsal import rehearse
 from convatlas.train.run import train
@@ -41,6 +43,10 @@ def train_command(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Try two steps, a validation, a checkpoint; leave nothing.")
     ] = False,
+    find: Annotated[
+        Find | None,
+        typer.Option(metavar="lr|batch", help="Look for a learning rate or for the images that fit; train nothing."),
+    ] = None,
     device: Device = "cpu",
     workers: Annotated[
         int | None, typer.Option(min=0, help="Threads that prepare batches.", show_default="one a core for files")
@@ -54,6 +60,8 @@ def train_command(
     Example: convatlas train lenet5 mnist5k --set epochs=5 --out runs/digits
     """
     changes = [*(settings or []), *([f"imbalance={imbalance}"] if imbalance else [])]
+    if find and (resume or dry_run):
+        raise UsageError("--find only looks", do="leave out --resume and --dry-run")
     plan = (resumed_plan if resume else new_plan)(name, data, recipe, changes, out)
     place, seconds = usable_device(device), seconds_of(time_limit) if time_limit else math.inf
     loaded = load_data(
@@ -67,6 +75,9 @@ def train_command(
     model = create_model(
         plan.name, num_classes=len(loaded.classes), in_channels=plan.recipe.preprocess.channels, device="cpu"
     )
+    if find:
+        print_search(find, model, loaded, plan, place, workers, json=json)
+        return
     if dry_run:
         rehearsal = rehearse(model, loaded, plan.recipe, plan.out, device=place, workers=workers)
         print_json(asdict(rehearsal)) if json else print_rehearsal(rehearsal)

@@ -15,7 +15,7 @@ from convatlas.data.loader import Batch, Loader
 from convatlas.data.record import Record
 from convatlas.errors import StorageError
 from convatlas.train.fast_layers import fast_layers
-from convatlas.train.losses import Criterion, criterion
+from convatlas.train.losses import Criterion, training_criterion
 from convatlas.train.memory import free_memory, is_out_of_memory
 from convatlas.train.precision import forward
 from convatlas.train.recipe import Recipe
@@ -95,8 +95,8 @@ def settle(
 
 
 def lay_out(model: nn.Module, layout: str) -> None:
-    """Store the kernels of a model's convolutions in a layout; no value changes."""
-    model.to(memory_format=torch.channels_last if layout == "channels_last" else torch.contiguous_format)
+    """Store the kernels of a model's convolutions in a layout, "auto" being channels_last; no value changes."""
+    model.to(memory_format=torch.contiguous_format if layout == "contiguous" else torch.channels_last)
 
 
 def candidates(recipe: Recipe) -> list[Candidate]:
@@ -169,7 +169,7 @@ def _chosen(model: nn.Module, loader: Loader, recipe: Recipe, steps: int) -> Num
             return default.model_copy(update={"remark": "the network is too small to measure: fp32"} if asked else {})
         images = min(micro, max(_FEWEST_IMAGES, _MOST // work)) if loader.device.type == "cpu" else micro
         batch = loader.sample(images, seed=recipe.seed, epoch=0, distortion=recipe.distortion)
-        found = _measured(tried, batch, criterion(recipe.loss), recipe, ways)
+        found = _measured(tried, batch, training_criterion(recipe, loader.labels), recipe, ways)
     if ways[0] not in found or len(found) < 2:
         return default.model_copy(update={"remark": "nothing could be measured: fp32"} if asked else {})
     best = quickest(found)

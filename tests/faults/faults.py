@@ -107,7 +107,7 @@ FAULTS = (
     Fault("bf16 whatever its loss", "train/numerics.py", "<= _AGREEMENT * abs(first.loss)", "< math.inf or True", NUMERICS),
     Fault("evaluated weights in bf16", "train/precision.py", "    with torch.autocast(inputs.device.type, dtype=torch.bfloat16):", "    model, inputs = model.bfloat16(), inputs.bfloat16()\n    if True:", NUMERICS),
     Fault("finder trains the network itself", "train/trial.py", "copy.deepcopy(model).to(device)", "model.to(device)", ("tests/train/test_find_rate.py",)),
-    Fault("size that does not fit is tried", "train/find_batch.py", "return _some(tried, images), \"memory\"\n        try", "pass\n        try", ("tests/train/test_find_batch.py",)),
+    Fault("batch that does not fit suggested", "train/find_batch.py", "tried[-1].images if ended == \"memory\" else recipe.batch_size", "recipe.batch_size", ("tests/train/test_find_batch.py",)),
     Fault("changed file trained on", "data/originals.py", "if digest is not None and", "if False and", LOST),
     Fault("step before a lost image not kept", "train/run.py", "        self._keep(is_best=False)\n        return image_lost", "        return image_lost", LOST),
 )  # fmt: skip

@@ -32,6 +32,8 @@ PACKED = ("tests/data/packed/test_order.py", "tests/data/packed/test_streamed.py
 VIEWS = ("tests/data/test_views.py",)
 FINETUNE = ("tests/cli/test_finetune.py",)
 TRACK = ("tests/train/test_track.py",)
+NUMERICS = ("tests/train/test_numerics.py",)
+LOST = ("tests/train/test_lost_images.py",)
 
 FAULTS = (
     Fault("full C3", "models/lenet.py", 'int(mark == "X")', "1", PAPER),
@@ -101,7 +103,7 @@ FAULTS = (
     Fault("stop of one rank kept to itself", "train/agreement.py", "int(self._ranks.largest(self._own.exit_code or 0))", "(self._own.exit_code or 0)", RANKS),
     Fault("no image lent to a mixture", "data/share.py", "places[-1:]", "places[:1]", RANKS),
     Fault("statistics of a rank's own images", "train/sync_batch_norm.py", "dist.all_reduce(total)\n        return total\n\n    @staticmethod", "return total\n\n    @staticmethod", RANKS),
-    Fault("heads weighed as the network", "train/auxiliary.py", "loss + auxiliary * examples", "loss + examples", ("tests/train/test_auxiliary.py",)),
+    Fault("heads weighed as the network", "train/auxiliary.py", "loss + recipe.auxiliary * examples", "loss + examples", ("tests/train/test_auxiliary.py",)),
     Fault("heads trained without a weight", "train/auxiliary.py", "    if not auxiliary:\n        return model\n    if not isinstance(model, HasAuxiliary):", "    if not isinstance(model, HasAuxiliary):\n        return model\n    if False:", ("tests/train/test_auxiliary.py",)),
     Fault("test images decide the recipe", "data/look.py", '_of_each_folder(path / "train" if (path / "train").is_dir() else path)', "_of_each_folder(path)", ("tests/data/test_look.py",)),
     Fault("network given less than it takes", "recipes/modern.py", "max(min_size, min(images.shorter, side))", "min(images.shorter, side)", ("tests/recipes/test_choice.py",)),
@@ -154,4 +156,12 @@ FAULTS = (
     Fault("steps shown twice", "train/trackers.py", "if step > self.sent.get(name, -1)", "if True", TRACK),
     Fault("failure of a tracker not said", "train/track.py", "                    self.error = error\n", "                    del error\n", TRACK),
     Fault("fractions not nested", "train/fractions.py", "seed_of(seed, _CHOICE, label)", "seed_of(seed, _CHOICE, label, part)", ("tests/train/test_fractions.py",)),
+    Fault("measured on the network itself", "train/numerics.py", "yield copy.deepcopy(model)", "yield model", NUMERICS),
+    Fault("measured again on resume", "train/numerics.py", "if before is None else _read(before)", "if before is None or True else _read(before)", NUMERICS),
+    Fault("bf16 whatever its loss", "train/numerics.py", "<= _AGREEMENT * abs(first.loss)", "< math.inf or True", NUMERICS),
+    Fault("evaluated weights in bf16", "train/precision.py", "    with torch.autocast(inputs.device.type, dtype=torch.bfloat16):", "    model, inputs = model.bfloat16(), inputs.bfloat16()\n    if True:", NUMERICS),
+    Fault("finder trains the network itself", "train/trial.py", "copy.deepcopy(model).to(device)", "model.to(device)", ("tests/train/test_find_rate.py",)),
+    Fault("batch that does not fit suggested", "train/find_batch.py", 'tried[-1].images if ended == "memory" else recipe.batch_size', "recipe.batch_size", ("tests/train/test_find_batch.py",)),
+    Fault("changed file trained on", "data/originals.py", "if digest is not None and", "if False and", LOST),
+    Fault("step before a lost image not kept", "train/run.py", "        self._keep(is_best=False)\n        return image_lost", "        return image_lost", LOST),
 )  # fmt: skip

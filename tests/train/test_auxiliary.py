@@ -7,6 +7,7 @@ from torch import nn
 
 from convatlas import create_model
 from convatlas.errors import UsageError
+from convatlas.recipes import lenet5_modern
 from convatlas.train.auxiliary import learn_from, learner_of
 from convatlas.train.mix import Examples
 from convatlas.train.recipe import Recipe
@@ -31,6 +32,10 @@ class Headed(nn.Module):
         return self.linear(x), self.first(x), self.second(x)
 
 
+def weighed(auxiliary: float) -> Recipe:
+    return lenet5_modern().model_copy(update={"auxiliary": auxiliary})
+
+
 def examples(count: int = 6, size: tuple[int, ...] = (1, 32, 32)) -> Examples:
     generator = torch.Generator().manual_seed(1)
     return Examples(torch.randn(count, *size, generator=generator), torch.arange(count) % 10)
@@ -38,7 +43,7 @@ def examples(count: int = 6, size: tuple[int, ...] = (1, 32, 32)) -> Examples:
 
 def test_the_loss_is_the_networks_and_a_share_of_each_heads():
     model, batch = Headed(), examples()
-    logits, loss = learn_from(batch, learner_of(model, 0.3), F.cross_entropy, 0.3)
+    logits, loss = learn_from(batch, learner_of(model, 0.3), F.cross_entropy, weighed(0.3))
     own, first, second = (
         F.cross_entropy(F.linear(batch.inputs.flatten(1), layer.weight, layer.bias), batch.labels)
         for layer in (model.linear, model.first, model.second)
@@ -55,7 +60,7 @@ def test_mixed_labels_hold_for_the_heads_too():
     def mean(logits, labels, weights):
         return (F.cross_entropy(logits, labels, reduction="none") * weights).mean()
 
-    _, loss = learn_from(mixed, learner_of(model, 0.5), mean, 0.5)
+    _, loss = learn_from(mixed, learner_of(model, 0.5), mean, weighed(0.5))
     x, parts = batch.inputs.flatten(1), []
     for layer in (model.linear, model.first, model.second):
         log = F.log_softmax(layer(x), dim=1)
@@ -81,7 +86,7 @@ def test_googlenet_gets_the_papers_loss():
     model = create_model("googlenet", num_classes=10).eval()  # without dropout
     batch = examples(2, (3, 32, 32))
     with torch.no_grad():
-        _, loss = learn_from(batch, learner_of(model, 0.3), F.cross_entropy, 0.3)
+        _, loss = learn_from(batch, learner_of(model, 0.3), F.cross_entropy, weighed(0.3))
         rows = model.features(batch.inputs)
         heads = model.auxiliary_4a(rows["inception_4a"]), model.auxiliary_4d(rows["inception_4d"])
         wanted = F.cross_entropy(rows["linear"], batch.labels)

@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 
+from convatlas.cli.find import Find, print_search
 from convatlas.cli.options import DATA_HELP, Device, Json, Offline, OnCorrupt, seconds_of
 from convatlas.cli.output import note, print_json, print_rehearsal
 from convatlas.cli.plan import Request, planned
 from convatlas.cli.pretrained import network_of
 from convatlas.cli.training import carry_out
+from convatlas.data.examine import cores
 from convatlas.data.preprocess import Fit
 from convatlas.data.source import load_data
 from convatlas.errors import UsageError
@@ -51,8 +53,14 @@ def train_command(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Try two steps, a validation, a checkpoint; leave nothing.")
     ] = False,
+    find: Annotated[
+        Find | None,
+        typer.Option(metavar="lr|batch", help="Look for a learning rate or for the images that fit; train nothing."),
+    ] = None,
     device: Device = "cpu",
-    workers: Annotated[int, typer.Option(min=0, help="Threads that decode images and prepare batches.")] = 0,
+    workers: Annotated[
+        int | None, typer.Option(min=0, help="Threads that prepare batches.", show_default="one a core for files")
+    ] = None,
     track: Annotated[
         list[str] | None,
         typer.Option(metavar="|".join(TRACKERS), help="Show the run there, too; may be repeated."),
@@ -71,20 +79,25 @@ def train_command(
     place, seconds = usable_device(device), seconds_of(time_limit) if time_limit else math.inf
     changes = [*(settings or []), *([f"imbalance={imbalance}"] if imbalance else [])]
     changes += [f"preprocess.fit={fit}"] if fit else []
-    if dry_run and is_started_by_torchrun():
-        raise UsageError("--dry-run is for one process", do="leave out torchrun")
+    if find and (resume or dry_run):
+        raise UsageError("--find only looks", do="leave out --resume and --dry-run")
+    if (find or dry_run) and is_started_by_torchrun():
+        raise UsageError(f"{'--find' if find else '--dry-run'} is for one process", do="leave out torchrun")
     request = Request(name, data, recipe, tuple(changes), out, weights, fractions, offline)
     with join_ranks(place) as ranks:
         plan, resume = ranks.from_first(lambda: planned(request, resume=resume, ranks=ranks))
         loaded = load_data(
             *(plan.data, plan.recipe.preprocess),
             offline=offline,
-            workers=max(2, workers),
+            workers=workers or cores(),
             on_corrupt=on_corrupt,
             lazy=plan.recipe.needs_originals,
         )
         say = note if ranks.is_first else str
         model = network_of(plan.name, plan.recipe, loaded.classes, plan.weights, offline=offline, say=say)
+        if find:
+            print_search(find, model, loaded, plan, place, workers, json=json)
+            return
         if dry_run:
             rehearsal = rehearse(model, loaded, plan.recipe, plan.out, device=place, workers=workers)
             print_json(asdict(rehearsal)) if json else print_rehearsal(rehearsal, plan.remarks)

@@ -25,7 +25,7 @@ def carry_out(
     *,
     resume: bool,
     device: torch.device,
-    workers: int,
+    workers: int | None,
     time_limit: float,
     track: Sequence[str],
     ranks: Ranks,
@@ -39,7 +39,7 @@ def carry_out(
         data: the images.
         resume: whether the plan's run folder is there already; it is shown in the trackers that it had.
         device: where to train.
-        workers: threads that decode images and prepare batches.
+        workers: threads that prepare batches; see `train`.
         time_limit: in seconds.
         track: names of trackers.
         ranks: those that train together; the first one shows, tracks and prints.

@@ -88,26 +88,38 @@ class Originals:
         """
         return decode(io.BytesIO(self._bytes(index)), self.names[index])
 
-    def decoded(self, index: int) -> Tensor:
-        """An image for training, see `pixels_for_crops`."""
+    def decoded(self, index: int, digest: str | None = None) -> Tensor:
+        """An image for training, see `pixels_for_crops`.
+
+        Args:
+            index: which one.
+            digest: the SHA-256 in hex that its file had.
+
+        Raises:
+            DecodeError: if it cannot be decoded or read any more, or has changed.
+        """
         found = self._decoded.get(index)
         if found is not None:
             return found
-        pixels = pixels_for_crops(self._bytes(index), self.names[index], self.preprocess)
+        pixels = pixels_for_crops(self._bytes(index, digest), self.names[index], self.preprocess)
         return self._keep(self._decoded, index, pixels)
 
-    def stored(self, index: int) -> Tensor:
-        """An image for evaluation, in the stored form of `Preprocess`: uint8 (C, h, w)."""
+    def stored(self, index: int, digest: str | None = None) -> Tensor:
+        """An image for evaluation, in the stored form of `Preprocess`: uint8 (C, h, w); otherwise as `decoded`."""
         found = self._stored.get(index)
         if found is not None:
             return found
-        return self._keep(self._stored, index, self.prepared(index)[1])
+        image = decode(io.BytesIO(self._bytes(index, digest)), self.names[index])
+        return self._keep(self._stored, index, self.preprocess.prepare(image))
 
-    def _bytes(self, index: int) -> bytes:
+    def _bytes(self, index: int, digest: str | None = None) -> bytes:
         try:
-            return self._read(index)
+            data = self._read(index)
         except OSError as error:
             raise DecodeError(self.names[index], f"cannot be read ({error.strerror})") from error
+        if digest is not None and hashlib.sha256(data).hexdigest() != digest:
+            raise DecodeError(self.names[index], "its file has changed since it was checked")
+        return data
 
     def _keep(self, kept: dict[int, Tensor], index: int, pixels: Tensor) -> Tensor:
         with self._lock:
@@ -154,11 +166,12 @@ class LazyImages:
 
     def stored(self, items: Tensor) -> Tensor:
         """Images at the positions `items` for evaluation: uint8 (N, C, h, w)."""
-        return torch.stack([self.originals.stored(i) for i in self.indices[items].tolist()])
+        pairs = zip(items.tolist(), self.indices[items].tolist(), strict=True)
+        return torch.stack([self.originals.stored(index, self.digests[item]) for item, index in pairs])
 
     def original(self, item: int) -> Tensor:
         """What random parts of an image are cut out of, uint8 (C, H, W); see `Originals.decoded`."""
-        return self.originals.decoded(int(self.indices[item]))
+        return self.originals.decoded(int(self.indices[item]), self.digests[item])
 
     @property
     def digest(self) -> bytes:

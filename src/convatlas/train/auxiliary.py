@@ -7,6 +7,8 @@ from torch import Tensor, nn
 from convatlas.errors import UsageError
 from convatlas.train.losses import Criterion
 from convatlas.train.mix import Examples
+from convatlas.train.precision import forward
+from convatlas.train.recipe import Recipe
 
 
 @runtime_checkable
@@ -50,7 +52,7 @@ def learner_of(model: nn.Module, auxiliary: float) -> nn.Module:
 
 
 def learn_from(
-    examples: Examples, learner: nn.Module, compute_loss: Criterion, auxiliary: float
+    examples: Examples, learner: nn.Module, compute_loss: Criterion, recipe: Recipe
 ) -> tuple[Tensor, Tensor]:
     """The network's answers, and the loss to make small.
 
@@ -58,15 +60,14 @@ def learn_from(
         examples: what is learnt.
         learner: see `learner_of`.
         compute_loss: see `criterion`.
-        auxiliary: weight of each auxiliary classifier's loss beside the network's own, 0.3 in Szegedy et al. 2015,
-            section 5; with 0 they are not computed and stay as they are.
+        recipe: its `auxiliary` is the weight of each auxiliary classifier's loss beside the network's own, 0.3 in
+            Szegedy et al. 2015, section 5; with 0 they are not computed and stay as they are.
 
     Returns:
         Logits (N, classes) of the network alone, and the mean loss.
     """
-    answers = learner(examples.inputs)
-    logits, *heads = answers if isinstance(answers, tuple) else (answers,)
+    logits, *heads = forward(learner, examples.inputs, recipe)
     loss = examples.loss(compute_loss, logits)
     for head in heads:
-        loss = loss + auxiliary * examples.loss(compute_loss, head)
+        loss = loss + recipe.auxiliary * examples.loss(compute_loss, head)
     return logits, loss

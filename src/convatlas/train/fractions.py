@@ -22,7 +22,7 @@ from convatlas.train.ending import total_steps
 from convatlas.train.examples import choose_examples
 from convatlas.train.folder import RunFolder, to_json
 from convatlas.train.identity import refuse_other_weights
-from convatlas.train.loaders import plain_loader, training_loader
+from convatlas.train.loaders import plain_loader, training_loader, worker_threads
 from convatlas.train.loop import Event, classify
 from convatlas.train.recipe import Exponential, Plateau, Recipe, Schedule, Steps
 from convatlas.train.run import Started, train
@@ -60,7 +60,7 @@ def train_fractions(
     run: str | Path,
     *,
     device: torch.device | str = "cpu",
-    workers: int = 0,
+    workers: int | None = None,
     on_event: Callable[[Started | Event], None] = lambda event: None,
 ) -> dict[str, Any]:
     """Train on fractions of a finished run's training images, and show its report the error against their number.
@@ -75,7 +75,7 @@ def train_fractions(
         recipe: the run's.
         run: its folder.
         device: where to train.
-        workers: threads that prepare batches.
+        workers: threads that prepare batches; see `train`.
         on_event: called with each event of the runs.
 
     Returns:
@@ -183,11 +183,13 @@ def _point(fraction: str, images: int, run: RunFolder) -> dict[str, Any]:
     return {"fraction": fraction, "images": images, "wrong": wrong, "tested": test["images"], **kept}
 
 
-def _show(folder: RunFolder, model: nn.Module, data: Data, recipe: Recipe, device: torch.device, workers: int) -> None:
+def _show(
+    folder: RunFolder, model: nn.Module, data: Data, recipe: Recipe, device: torch.device, workers: int | None
+) -> None:
     """Write the run's report again, now with the fractions."""
     card, tensors = read_checkpoint(folder.best(), WEIGHTS)
     best = copy.deepcopy(model).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     best.load_state_dict(tensors[WEIGHTS])
-    answers = classify(best, plain_loader(data.test, recipe, device=device, workers=workers))
+    answers = classify(best, plain_loader(data.test, recipe, device=device, workers=worker_threads(data.test, workers)))
     test = replace(answers, temperature=card.temperature)
     write_report(folder.path, folder.read_json("result.json"), choose_examples(test, data))

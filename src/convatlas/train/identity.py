@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from convatlas.checkpoint import digest
 from convatlas.data.images import Data
 from convatlas.errors import UsageError
 from convatlas.train.folder import RunFolder, to_json
+from convatlas.train.numerics import Numerics
 from convatlas.train.recipe import Recipe
 
 
@@ -39,17 +41,19 @@ def identity_of(model: nn.Module, data: Data, *, learnt: int, validated: int) ->
     }
 
 
-def run_json(identity: dict[str, Any], data_card: dict[str, Any], model: nn.Module) -> str:
+def run_json(identity: dict[str, Any], data_card: dict[str, Any], model: nn.Module, numerics: Numerics) -> str:
     """What a run folder says of its beginning: `run.json`.
 
     Args:
         identity: see `identity_of`.
         data_card: see `data_card`.
         model: as it is before the first step.
+        numerics: what was chosen for it.
     """
     weights = _weights_of(model)
     begun = {} if weights is None else {"weights": weights}
-    return to_json(identity | {"data_card": data_card, "command": command()} | begun, indent=2)
+    chosen = {"numerics": numerics.model_dump(), "command": command(numerics.settings)}
+    return to_json(identity | {"data_card": data_card} | chosen | begun, indent=2)
 
 
 def _weights_of(model: nn.Module) -> dict[str, str] | None:
@@ -72,9 +76,11 @@ def refuse_other_weights(folder: RunFolder, model: nn.Module) -> None:
         )
 
 
-def command() -> str:
-    """What was typed, or "Python" for a call."""
-    return shlex.join(["convatlas", *sys.argv[1:]]) if Path(sys.argv[0]).stem in {"convatlas", "__main__"} else "Python"
+def command(chosen: Sequence[str] = ()) -> str:
+    """What was typed, or "Python" for a call; with `--set` for what the run has chosen by itself (`key=value`)."""
+    settings = [word for setting in chosen for word in ("--set", setting)]
+    typed = Path(sys.argv[0]).stem in {"convatlas", "__main__"}
+    return shlex.join(["convatlas", *sys.argv[1:], *settings]) if typed else "Python"
 
 
 def refuse_changes(folder: RunFolder, recipe: Recipe, identity: dict[str, Any]) -> None:

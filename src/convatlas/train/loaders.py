@@ -4,7 +4,8 @@ import torch
 from torch import nn
 
 from convatlas.data.crop import NoCrop
-from convatlas.data.images import AnyImages
+from convatlas.data.examine import cores
+from convatlas.data.images import AnyImages, Images
 from convatlas.data.loader import Loader
 from convatlas.data.share import Share
 from convatlas.errors import UsageError
@@ -30,6 +31,16 @@ def share_of(ranks: Ranks, recipe: Recipe, model: nn.Module) -> Share:
             do=f"--set batch_size={least * ranks.world} or more, or start fewer ranks",
         )
     return Share(ranks.rank, ranks.world, least=least, mixes=bool(recipe.mix.mixup or recipe.mix.cutmix))
+
+
+def worker_threads(images: AnyImages, asked: int | None) -> int:
+    """Threads that prepare batches: as asked for; else none for images in memory, and one a core for files.
+
+    Pixels in memory become a batch in less time than it takes to hand it from one thread to another.
+    """
+    if asked is not None:
+        return asked
+    return 0 if isinstance(images, Images) else cores()
 
 
 def training_loader(

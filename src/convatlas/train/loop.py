@@ -14,9 +14,8 @@ from convatlas.train.distributed import ALONE, Ranks
 from convatlas.train.ending import ending, total_steps
 from convatlas.train.fast_layers import fast_layers
 from convatlas.train.finetune import Freezing
-from convatlas.train.imbalance import class_weights, resolved
 from convatlas.train.levenberg_marquardt import DiagonalLevenbergMarquardt, diagonal_curvature
-from convatlas.train.losses import Criterion, criterion
+from convatlas.train.losses import Criterion, training_criterion
 from convatlas.train.metrics import Evaluation
 from convatlas.train.recipe import DiagonalLm, Recipe
 from convatlas.train.schedule import factor
@@ -87,8 +86,7 @@ def fit(
     Raises:
         NonFiniteStepError: before a step that would spoil the weights.
     """
-    weighted = resolved(recipe.imbalance, train.labels) == "weights"
-    compute_loss = criterion(recipe.loss, class_weights(train.labels) if weighted else None)
+    compute_loss = training_criterion(recipe, train.labels)
     steps = total_steps(recipe, len(train))
     progress = state.progress
     began = time.perf_counter() - progress.seconds
@@ -100,7 +98,7 @@ def fit(
             freezing.at(progress.epoch)
             started, first_seen = time.perf_counter(), progress.seen
             if not progress.batch:
-                _estimate_curvature(state, train, compute_loss, recipe)
+                estimate_curvature(state, train, compute_loss, recipe)
             batches = train.shuffled(
                 seed=recipe.seed, epoch=progress.epoch, distortion=recipe.distortion, first=progress.batch
             )
@@ -138,7 +136,8 @@ def _rate(recipe: Recipe, state: TrainingState, steps: int) -> float:
     return scale * recipe.optimizer.lr
 
 
-def _estimate_curvature(state: TrainingState, train: Loader, compute_loss: Criterion, recipe: Recipe) -> None:
+def estimate_curvature(state: TrainingState, train: Loader, compute_loss: Criterion, recipe: Recipe) -> None:
+    """Give LeNet-5's optimizer the second derivatives of an epoch; nothing for any other."""
     if isinstance(recipe.optimizer, DiagonalLm) and isinstance(state.optimizer, DiagonalLevenbergMarquardt):
         sample = train.sample(
             recipe.optimizer.samples, seed=recipe.seed, epoch=state.progress.epoch, distortion=recipe.distortion

@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from convatlas.train.recipe import CrossEntropy, MaximumAPosteriori, MaximumLikelihood
+from convatlas.train.imbalance import class_weights, resolved
+from convatlas.train.recipe import CrossEntropy, MaximumAPosteriori, MaximumLikelihood, Recipe
 
 
 class Criterion(Protocol):
@@ -70,6 +71,12 @@ def criterion(
                 return maximum_a_posteriori(logits, labels, loss.j, shares)
 
     return weighted
+
+
+def training_criterion(recipe: Recipe, labels: Tensor) -> Criterion:
+    """The loss that a recipe trains with on images of these labels (N,), with its weights for uneven classes."""
+    weighted = resolved(recipe.imbalance, labels) == "weights"
+    return criterion(recipe.loss, class_weights(labels) if weighted else None)
 
 
 def _mean(values: Tensor, shares: Tensor | None) -> Tensor:

@@ -1,9 +1,11 @@
 """How a run uses the machine: threads, and memory that is kept for the next step."""
 
 import ctypes
+import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -37,3 +39,45 @@ def cpu_threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def deterministic(device: torch.device) -> Iterator[None]:
+    """Let a CUDA device give equal bits each time, for the time of the block; what was set before comes back after it.
+
+    cuDNN then times no kernels against one another and takes those that sum in a fixed order; so do PyTorch's own
+    operations, and one that cannot says so in a warning. cuBLAS needs a workspace of its own, which it reads about
+    when it is first used in the process. On a CPU the same holds without any of this, for a number of threads.
+
+    Args:
+        device: where the block computes.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    cudnn, variable = torch.backends.cudnn, "CUBLAS_WORKSPACE_CONFIG"
+    before = cudnn.deterministic, cudnn.benchmark
+    mode = torch.get_deterministic_debug_mode()
+    memory: Any = torch.utils.deterministic  # its one attribute has no type
+    fill, workspace = memory.fill_uninitialized_memory, os.environ.get(variable)
+    try:
+        cudnn.deterministic, cudnn.benchmark = True, False
+        # Filling memory that is overwritten anyway costs time and decides nothing.
+        memory.fill_uninitialized_memory = False
+        # 1: warn, 2: raise.
+        torch.set_deterministic_debug_mode(max(1, mode))
+        os.environ.setdefault(variable, ":4096:8")
+        yield
+    finally:
+        cudnn.deterministic, cudnn.benchmark = before
+        torch.set_deterministic_debug_mode(mode)
+        memory.fill_uninitialized_memory = fill
+        if workspace is None:
+            os.environ.pop(variable, None)
+
+
+@contextmanager
+def same_bits(device: torch.device, threads: int) -> Iterator[None]:
+    """What equal runs need to give equal bits on a device: see `cpu_threads` and `deterministic`."""
+    with cpu_threads(threads), deterministic(device):
+        yield

@@ -51,7 +51,7 @@ def rehearse(
     out: str | Path,
     *,
     device: torch.device | str = "cpu",
-    workers: int = 0,
+    workers: int | None = None,
 ) -> Rehearsal:
     """Train on two batches, validate and test on one each, write a checkpoint, read it back, write the report.
 
@@ -63,7 +63,7 @@ def rehearse(
         recipe: how the run would train.
         out: the run folder to come.
         device: where to train.
-        workers: threads that prepare batches.
+        workers: threads that prepare batches; see `train`.
 
     Raises:
         ConvAtlasError: whatever would end the run; see `train`.

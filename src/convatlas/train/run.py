@@ -1,7 +1,6 @@
 """One run from data to report, in a folder that can be resumed: `train`."""
 
 import math
-import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +9,11 @@ import torch
 from torch import nn
 
 from convatlas.checkpoint import TRAINING, WEIGHTS, Card, read_checkpoint
+from convatlas.data.examine import cores
 from convatlas.data.images import AnyImages, Data
 from convatlas.data.loader import Loader
 from convatlas.data.source import load_data
-from convatlas.errors import OutOfMemoryError
+from convatlas.errors import DataError, OutOfMemoryError
 from convatlas.report import Views, contact_sheet
 from convatlas.train.agreement import SharedStop, refuse_disagreement, started_with
 from convatlas.train.batch_norm import batch_norm_remarks, refuse_single_images
@@ -26,11 +26,13 @@ from convatlas.train.followers import FollowedHistory, open_shared_run
 from convatlas.train.history import History
 from convatlas.train.identity import identity_of, network_card, refuse_changes, refuse_other_weights, run_json
 from convatlas.train.imbalance import imbalance_remarks
-from convatlas.train.loaders import plain_loader, training_loader
+from convatlas.train.interruptions import image_lost, memory_ran_out, stopped
+from convatlas.train.loaders import plain_loader, training_loader, worker_threads
 from convatlas.train.loop import EpochDone, Event, classify, fit
-from convatlas.train.machine import cpu_threads, keep_freed_memory
-from convatlas.train.memory import free_memory, is_out_of_memory, out_of_memory
+from convatlas.train.machine import keep_freed_memory, same_bits
+from convatlas.train.memory import is_out_of_memory
 from convatlas.train.metrics import Evaluation
+from convatlas.train.numerics import settle
 from convatlas.train.outcome import RunResult as RunResult
 from convatlas.train.outcome import Started as Started
 from convatlas.train.recipe import Recipe
@@ -50,7 +52,7 @@ def train(
     *,
     resume: bool = False,
     device: torch.device | str = "cpu",
-    workers: int = 0,
+    workers: int | None = None,
     offline: bool = False,
     time_limit: float = math.inf,
     ranks: Ranks = ALONE,
@@ -66,7 +68,8 @@ def train(
         out: the run folder; new or empty, or with `resume` the run to go on with.
         resume: go on with the run in `out`, to the same bits as if it had never stopped.
         device: where to train.
-        workers: threads that decode images and prepare batches; changes nothing but the speed.
+        workers: threads that decode images and prepare batches; changes nothing but the speed. By default none for
+            images in memory, and one a core for those that are decoded as they are needed.
         offline: never download.
         time_limit: of all the run's training, earlier starts included, in seconds. When it is over, the run is
             validated where it stands and finished; it may be resumed with more time.
@@ -84,20 +87,20 @@ def train(
     """
     if not isinstance(data, Data):
         data = load_data(
-            *(data, recipe.preprocess), offline=offline, workers=max(1, workers), lazy=recipe.needs_originals
+            *(data, recipe.preprocess), offline=offline, workers=workers or cores(), lazy=recipe.needs_originals
         )
     preprocess = recipe.preprocess.model_copy(update={"background": data.background})
     recipe = recipe.model_copy(update={"preprocess": preprocess})
     keep_freed_memory()
-    # The convolutions of few channels run up to twice as fast in this layout on a CPU.
-    model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.to(device)
+    device = torch.device(device)
     refuse_disagreement(ranks, lambda: started_with(model, data, recipe))
     with (
         open_shared_run(Path(out), ranks, resume=resume) as folder,
         torch.random.fork_rng(),
-        cpu_threads(recipe.threads),
+        same_bits(device, recipe.threads),
     ):
-        run = _Run(folder, model, data, recipe, torch.device(device), workers, ranks)
+        run = _Run(folder, model, data, recipe, device, workers, ranks)
         run.time_limit = time_limit
         with listen(lambda: run.kept_step) as asked:
             stop = SharedStop(asked, ranks)
@@ -125,19 +128,21 @@ class _Run:
         data: Data,
         recipe: Recipe,
         device: torch.device,
-        workers: int,
+        workers: int | None,
         ranks: Ranks,
     ) -> None:
         self.folder, self.data, self.recipe, self.ranks = folder, data, recipe, ranks
-        self.device, self.workers = device, workers
+        self.device, self.workers = device, worker_threads(data.train, workers)
         learnt, held_out = split(data, recipe)
         self.parts = {"train": learnt, "validation": held_out, "test": data.test}
         self.train_images = learnt
         refuse_single_images(model, recipe, len(learnt))
-        self.loader = training_loader(learnt, recipe, model, device=device, workers=workers, ranks=ranks)
+        self.loader = training_loader(learnt, recipe, model, device=device, workers=self.workers, ranks=ranks)
         self.validation = self._loader(held_out)
         self.steps = total_steps(recipe, len(self.loader))
         self.time_limit = math.inf
+        kept = folder.read_json("run.json").get("numerics") if folder.is_started else None
+        self.numerics = settle(model, self.loader, recipe, steps=self.steps, before=kept, ranks=ranks)
         self.state = TrainingState(model, recipe)
         self.kept_step, self.kept_epoch = 0, -1
         self.data_card = data_card(data, learnt, held_out, recipe.preprocess)
@@ -145,6 +150,7 @@ class _Run:
         self.remarks = (
             *batch_norm_remarks(model, recipe, len(learnt)),
             *imbalance_remarks(recipe.imbalance, learnt.labels, data.classes),
+            *([self.numerics.remark] if self.numerics.remark else []),
         )
 
     def _loader(self, images: AnyImages) -> Loader:
@@ -155,7 +161,7 @@ class _Run:
         self.folder.write("recipe.toml", self.recipe.to_toml())
         self.folder.write_pieces("split.csv", split_csv(self.parts))
         self.folder.write("environment.json", to_json(environment() | {"ranks": self.ranks.world}, indent=2))
-        self.folder.write("run.json", run_json(self.identity, self.data_card, self.state.model))
+        self.folder.write("run.json", run_json(self.identity, self.data_card, self.state.model, self.numerics))
         if self.ranks.is_first:
             self.folder.write("views.png", contact_sheet(self._views()))
         self.history = self._history()
@@ -196,27 +202,22 @@ class _Run:
             names = "".join(f"{self.train_images.names[i]}\n" for i in error.items)
             self.folder.write("nan_batch.txt", names)
             raise error.with_remark(f"its images are in nan_batch.txt; last finite: step {self.kept_step}") from None
+        except DataError as error:
+            raise self._image_lost(error) from None
         if stop():
             # After a step that was not kept, or while it was being validated.
             self._keep(is_best=False)
             raise self._stopped(stop)
 
     def out_of_memory(self, error: Exception) -> OutOfMemoryError:
-        free_memory(error, self.state.model)
-        pixels = self.train_images.stored(torch.tensor([0, len(self.train_images) - 1]))
-        found = out_of_memory(
-            self.state.model,
-            self.recipe.preprocess.to_input(pixels).to(self.device),
-            step=self.state.progress.step + 1,
-            batch_size=self.recipe.batch_size,
-            parts=self.recipe.accumulate,
-            ranks=self.ranks.world,
-        )
-        return OutOfMemoryError(f"{found.what}; last good: step {self.kept_step}", do=found.do)
+        """The error to raise instead of PyTorch's or Python's."""
+        model, images, step = self.state.model, self.train_images, self.state.progress.step + 1
+        kept, world = self.kept_step, self.ranks.world
+        return memory_ran_out(error, model, images, self.recipe, self.device, step=step, kept=kept, ranks=world)
 
     def _events(self, stop: StopRequest) -> Iterator[Event]:
-        parts, limit = (self.loader, self.validation), self.time_limit
-        return fit(self.state, *parts, self.recipe, time_limit=limit, stop_requested=stop, ranks=self.ranks)
+        recipe, parts, limit = self.numerics.applied_to(self.recipe), (self.loader, self.validation), self.time_limit
+        return fit(self.state, *parts, recipe, time_limit=limit, stop_requested=stop, ranks=self.ranks)
 
     def _keep_epoch(self, event: EpochDone) -> None:
         if event.is_whole:
@@ -247,11 +248,12 @@ class _Run:
         self.kept_step, self.kept_epoch = progress.step, progress.epoch
 
     def _stopped(self, stop: StopRequest) -> StoppedError:
-        return StoppedError(
-            f"stopped after step {self.kept_step} of {self.steps}; saved in {self.folder.path}",
-            stop.exit_code or 1,
-            do=f"resume with convatlas train --resume --out {shlex.quote(str(self.folder.path))}",
-        )
+        return stopped(self.folder.path, stop, kept=self.kept_step, steps=self.steps)
+
+    def _image_lost(self, error: DataError) -> DataError:
+        # It was needed for a step to come, so the state is whole.
+        self._keep(is_best=False)
+        return image_lost(error, self.folder.path, step=self.state.progress.step + 1, kept=self.kept_step)
 
     def finish(self, stop: StopRequest) -> RunResult:
         card, tensors = self.ranks.from_first(lambda: read_checkpoint(self.folder.best(), WEIGHTS))
@@ -261,6 +263,8 @@ class _Run:
             answers = classify(model, self._loader(self.data.test), stop_requested=stop, ranks=self.ranks)
         except InterruptedError:
             raise self._stopped(stop) from None
+        except DataError as error:
+            raise self._image_lost(error) from None
         test = replace(answers, temperature=card.temperature)
         figures = self.ranks.from_first(lambda: figures_of(self.folder, self.history, self._ended(), card.step, test))
         if self.ranks.is_first:

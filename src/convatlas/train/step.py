@@ -66,7 +66,7 @@ def take_step(
         )
         share = len(part.labels) / own * batch.weight
         with ranks.reducing(model, now=micro == len(parts) - 1):
-            logits, loss = learn_from(part, model, compute_loss, recipe.auxiliary)
+            logits, loss = learn_from(part, model, compute_loss, recipe)
             # The ranks' gradients are averaged, which divides by their number; the losses are weighed already.
             torch.autograd.backward(loss if share == 1 else loss * (share * ranks.world))
         loss_sum += loss.detach() * share

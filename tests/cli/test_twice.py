@@ -9,10 +9,11 @@ from convatlas.cli.main import app
 from tests.cli.harness import QUICK, call, contents, done, leaves, refused
 from tests.peers.cifar_reference import CifarResNet
 
-READ = {"list", "show", "compare", "evaluate", "predict"}
+READ = {"list", "show", "compare", "evaluate", "predict", "data info"}
 KEEP = {
     "train": ("train", QUICK[0], "animals", *QUICK[1:], "--out", "out"),
     "draw": ("draw", "lenet5"),
+    "data pack": ("data", "pack", "animals", "out"),
     "weights import": ("weights", "import", "resnet20.safetensors", "--network", "resnet20_cifar", "--out", "out"),
     "push": ("push", "trained", "./out"),
     "pull": ("pull", "./shared", "--out", "out"),

@@ -55,8 +55,12 @@ def close(found, expected):
 
 
 @torch.no_grad()
+def by_position(originals):
+    return list(originals.values()).__getitem__
+
+
 def test_ten_crops_are_averaged_after_the_softmax(predictor, originals, images):
-    found = evaluate_views(predictor, images, originals.get, "ten-crop")
+    found = evaluate_views(predictor, images, by_position(originals), "ten-crop")
     five = transforms.Compose([transforms.Resize(37), transforms.CenterCrop(37), transforms.FiveCrop(32)])
     crops = [[*five(picture), *map(transforms.functional.hflip, five(picture))] for picture in originals.values()]
     rows = [predictor.network(inputs(ten)) for ten in crops]
@@ -71,7 +75,7 @@ def test_ten_crops_are_averaged_after_the_softmax(predictor, originals, images):
 @torch.no_grad()
 @pytest.mark.parametrize("name", DENSE)
 def test_dense_scores_are_those_of_all_windows(predictor, originals, images, name):
-    found = evaluate_views(predictor, images, originals.get, name)
+    found = evaluate_views(predictor, images, by_position(originals), name)
     lengths, mirrors = DENSE[name]
     expected = []
     for picture in originals.values():
@@ -92,21 +96,23 @@ def inputs_of(pictures):
 
 def test_answers_do_not_depend_on_what_is_classified_together(predictor, originals, images, monkeypatch):
     told = []
-    together = evaluate_views(predictor, images, originals.get, "144-crop", on_progress=lambda *at: told.append(at))
+    together = evaluate_views(
+        predictor, images, by_position(originals), "144-crop", on_progress=lambda *at: told.append(at)
+    )
     assert told == [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]
     monkeypatch.setattr(views, "_KEPT", 1_000)
     monkeypatch.setattr(views, "_AT_ONCE", 7 * 32 * 32)
-    close(evaluate_views(predictor, images, originals.get, "144-crop").logits, together.logits)
+    close(evaluate_views(predictor, images, by_position(originals), "144-crop").logits, together.logits)
 
 
 def test_what_cannot_be_done_is_refused_in_words(predictor, originals, images):
     with pytest.raises(UsageError, match=r"there are no views '10-crop'; .*ten-crop"):
-        evaluate_views(predictor, images, originals.get, "10-crop")
+        evaluate_views(predictor, images, by_position(originals), "10-crop")
     with pytest.raises(UsageError, match="needs the images as they were before preprocessing"):
         evaluate_views(predictor, images, None, "ten-crop")
     rbf = Predictor(create_model("lenet5", in_channels=3), ("a",) * 10, predictor.preprocess)
     with pytest.raises(UsageError, match="EuclideanRBF"):
-        evaluate_views(rbf, images, originals.get, "dense")
+        evaluate_views(rbf, images, by_position(originals), "dense")
 
 
 def test_the_command(capsys, trained, digits, tmp_path):

@@ -144,6 +144,7 @@ MAY_CHANGE = {
     "json", "offline",  # what is printed, and what is fetched
     "workers",  # the same batches, sooner
     "device",  # the same run, to other last digits
+    "track", "fractions",  # what is shown and trained beside it
     "time_limit",  # of all starts together: more time is the way to go on
     "on_corrupt",  # images that are left out change the data's fingerprint, which is compared
     "out", "resume",  # say which run
@@ -154,6 +155,9 @@ REFUSED = {
     "recipe": ["--recipe", "lenet5"],
     "settings": ["--set", "epochs=3"],
     "imbalance": ["--imbalance", "auto"],
+    "fit": ["--fit", "crop"],
+    "weights": ["--weights", "torchvision"],
+    "find": ["--find", "lr"],
 }
 HARMLESS = {"dry_run"}  # trains nothing that is kept
 

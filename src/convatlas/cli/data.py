@@ -11,7 +11,7 @@ from convatlas.cli.output import counting_progress, note, print_json, print_line
 from convatlas.data.info import info
 from convatlas.pack import SHARD_SIZE, pack
 
-app = typer.Typer(help="Look at a data set, or pack it for quick reading in little memory.", rich_markup_mode=None)
+app = typer.Typer(help="Look at a data set, or pack it for quick reading.", rich_markup_mode=None)
 Data = Annotated[str, typer.Argument(metavar="DATA", help=DATA_HELP)]
 
 

@@ -7,10 +7,12 @@ import typer
 
 from convatlas.cli.options import DATA_HELP, Device, Json, Offline, OnCorrupt
 from convatlas.cli.output import counting_progress, note, percent, print_json, print_line
-from convatlas.data.views import ViewsName
+from convatlas.data.views import PROTOCOLS, ViewsName
 from convatlas.serve.evaluate import evaluate
 from convatlas.train.distributed import join_ranks
 from convatlas.weights.device import usable_device
+
+VIEWS = ("centre", *PROTOCOLS)
 
 
 def evaluate_command(
@@ -25,7 +27,7 @@ def evaluate_command(
     ] = None,
     views: Annotated[
         ViewsName,
-        typer.Option(help="Parts and scales of an image whose probabilities are averaged, as the papers did."),
+        typer.Option(metavar="NAME", help=f"Parts of an image whose probabilities are averaged: {', '.join(VIEWS)}."),
     ] = "centre",
     device: Device = "cpu",
     offline: Offline = False,

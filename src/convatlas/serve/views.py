@@ -81,7 +81,7 @@ def evaluate_views(
     logits = torch.zeros(len(images), int(ranks.largest(classes)))
     for items, own in found:
         logits[items[0] : items[-1] + 1] = own
-    return Evaluation(ranks.sum(logits), images.labels.cpu())
+    return Evaluation(ranks.sum(logits), images.labels.long().cpu())
 
 
 def _log_probabilities(predictor: Predictor, pixels: Sequence[Tensor], answer: Callable[[Tensor], Tensor]) -> Tensor:

@@ -212,4 +212,4 @@ def classify(
     rows = torch.zeros(len(images.labels), classes)
     for items, logits in answers:
         rows[items.cpu()] = logits.float().cpu()
-    return Evaluation(ranks.sum(rows), images.labels.cpu())
+    return Evaluation(ranks.sum(rows), images.labels.long().cpu())

@@ -96,7 +96,7 @@ def tracked(
         status = "stopped"
         raise
     finally:
-        figures = _figures(run[-1]) if run and status == "finished" else {}
+        figures = _figures(run[-1]) if sinks and run and status == "finished" else {}
         for sink in sinks:
             sink.end(status, figures)
         deadline = time.monotonic() + _PATIENCE[status]

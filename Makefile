@@ -34,6 +34,7 @@ bench: .venv/dev
 	$(BIN)/python benchmarks/build.py --json docs/speed/build.json
 	$(BIN)/python benchmarks/summary.py --json docs/speed/summary.json
 	$(BIN)/python benchmarks/eager.py --json docs/speed/eager.json
+	$(BIN)/python benchmarks/train.py --json docs/speed/train.json
 	$(BIN)/python benchmarks/ranks.py --json docs/speed/ranks.json
 
 # What convatlas list and compare print.

@@ -19,7 +19,7 @@ from convatlas.train.trial import Trial, on_a_copy
 # Share of the best speed that is as good.
 _ENOUGH = 0.95
 # Memory that stays free for what else a run needs, such as the next batches.
-_SPARE = 0.9
+_SPARE = 0.7
 # Sizes without a gain before it counts as flat.
 _FLAT = 2
 _TRIES = 3
@@ -65,7 +65,7 @@ def find_batch_size(
 ) -> BatchSearch:
     """Take whole steps of a copy with twice as many images each time, until memory or speed or a minute is over.
 
-    On a CPU a size is tried only if it fits in nine tenths of the free memory by estimate, as a system that is short of
+    On a CPU a size is tried only if it fits in seven tenths of the free memory by estimate, as a system that is short of
     it may end the process; on a CUDA device the error is caught.
 
     Args:

@@ -65,8 +65,8 @@ def find_batch_size(
 ) -> BatchSearch:
     """Take whole steps of a copy with twice as many images each time, until memory or speed or a minute is over.
 
-    On a CPU a size is tried only if it fits in seven tenths of the free memory by estimate, as a system that is short of
-    it may end the process; on a CUDA device the error is caught.
+    On a CPU a size is tried only if it fits in seven tenths of the free memory by estimate, as a system that is
+    short of it may end the process; on a CUDA device the error is caught.
 
     Args:
         model: stays as it is, to the bit.

@@ -14,7 +14,6 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from convatlas.data.decode import DecodeError, printable
-from convatlas.data.examine import cores
 from convatlas.data.hashing import seed_of
 from convatlas.data.holdout import hold_out
 from convatlas.data.listing import Division, Listing, OnCorrupt, divide
@@ -22,7 +21,7 @@ from convatlas.data.packed.encode import encode
 from convatlas.data.packed.manifest import PACKED, PACKING, Manifest, Plan, ShardRecord
 from convatlas.data.packed.source import list_any
 from convatlas.data.packed.write import Row, write_shard
-from convatlas.data.prepare import in_threads
+from convatlas.data.prepare import cores, in_threads
 from convatlas.durable import (
     free_bytes,
     is_temporary,

@@ -5,6 +5,7 @@ import itertools
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from torch import nn
 from convatlas.checkpoint import digest
 from convatlas.errors import OutOfMemoryError
 from convatlas.models import create_model
-from convatlas.train.memory import available_bytes, bytes_per_image, is_out_of_memory, out_of_memory
+from convatlas.train.memory import available_bytes, bytes_per_image, is_out_of_memory, out_of_memory, refuse_too_large
 from convatlas.train.run import train
 from tests.train.reference import data, recipe
 from tests.train.reference import digest as last_digest
@@ -95,6 +96,17 @@ def test_memory_of_an_image_by_hand():
     """ReLU keeps its output: 3 x 8 x 8 floats an image; the margin doubles them. A linear layer keeps its input."""
     assert bytes_per_image(nn.ReLU(), torch.zeros(2, 3, 8, 8, requires_grad=True)) == 2 * 4 * 3 * 8 * 8
     assert bytes_per_image(nn.Linear(50, 10), torch.zeros(2, 50)) == 2 * 4 * 50
+
+
+def test_what_the_machine_cannot_hold_is_refused_before_the_first_step():
+    """ReLU keeps 768 bytes an image: twice the free memory is refused, half of it in each part is not."""
+    free = next(int(line.split()[1]) for line in Path("/proc/meminfo").read_text().splitlines() if "Available" in line)
+    model, images = nn.ReLU(), torch.zeros(2, 3, 8, 8, requires_grad=True)
+    twice = 2 * free * 1024 // 768
+    refuse_too_large(model, images, batch_size=twice, parts=4)
+    with pytest.raises(OutOfMemoryError, match=r"images at once do not fit in memory .* GB are free") as caught:
+        refuse_too_large(model, images, batch_size=twice, parts=1)
+    assert caught.value.exit_code == 6 and re.search(r"accumulate=\d+, .* batch_size=\d+", caught.value.do)
 
 
 def test_measuring_leaves_no_trace():

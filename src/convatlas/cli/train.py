@@ -13,7 +13,7 @@ from convatlas.cli.output import note, print_json, print_rehearsal
 from convatlas.cli.plan import Request, planned
 from convatlas.cli.pretrained import network_of
 from convatlas.cli.training import carry_out
-from convatlas.data.examine import cores
+from convatlas.data.prepare import cores
 from convatlas.data.preprocess import Fit
 from convatlas.data.source import load_data
 from convatlas.errors import UsageError

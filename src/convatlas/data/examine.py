@@ -1,7 +1,6 @@
 """Look at many stored images, in threads and with little memory: can they be decoded, and what is in them."""
 
 import hashlib
-import os
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from PIL import Image
 
 from convatlas.data.decode import DecodeError, Stored, decode_stored
 from convatlas.data.near import Look, look_of
+from convatlas.data.prepare import cores
 from convatlas.data.records import Record
 
 # Images a task, and tasks a thread that are ready or under way; the records' bytes may be in memory.
@@ -95,11 +95,6 @@ def examine_all(records: Iterator[Record], workers: int | None = None) -> Iterat
         # After Ctrl-C the images of a started task, which may be large, are not waited for.
         given_up.set()
         pool.shutdown(cancel_futures=True)
-
-
-def cores() -> int:
-    """The cores that this process may use, where the system tells; else all."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _pixels_hash(image: Image.Image) -> bytes:

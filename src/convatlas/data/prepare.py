@@ -46,6 +46,11 @@ def prepare_all(
     return pixels
 
 
+def cores() -> int:
+    """The cores that this process may use, where the system tells; else all."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def in_threads(count: int, work: Callable[[int], object], workers: int) -> None:
     """Call `work` with each index below `count`.
 

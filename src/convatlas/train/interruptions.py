@@ -8,7 +8,7 @@ from torch import nn
 
 from convatlas.data.images import AnyImages
 from convatlas.errors import DataError, OutOfMemoryError
-from convatlas.train.memory import free_memory, out_of_memory
+from convatlas.train.memory import free_memory, out_of_memory, two_inputs
 from convatlas.train.recipe import Recipe
 from convatlas.train.stop import StoppedError, StopRequest
 
@@ -65,10 +65,9 @@ def memory_ran_out(
         ranks: how many shared the step's images.
     """
     free_memory(error, model)
-    pixels = images.stored(torch.tensor([0, len(images) - 1]))
     found = out_of_memory(
         model,
-        recipe.preprocess.to_input(pixels).to(device),
+        two_inputs(images, recipe.preprocess, device),
         step=step,
         batch_size=recipe.batch_size,
         parts=recipe.accumulate,

@@ -4,9 +4,9 @@ import torch
 from torch import nn
 
 from convatlas.data.crop import NoCrop
-from convatlas.data.examine import cores
 from convatlas.data.images import AnyImages, Images
 from convatlas.data.loader import Loader
+from convatlas.data.prepare import cores
 from convatlas.data.share import Share
 from convatlas.errors import UsageError
 from convatlas.train.batch_norm import has_batch_norm

@@ -8,6 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from convatlas.data.images import AnyImages
+from convatlas.data.preprocess import Preprocess
 from convatlas.errors import OutOfMemoryError
 
 # What a step needs besides the tensors kept for the backward pass: their gradients, the libraries' workspaces.
@@ -30,6 +32,11 @@ def free_memory(error: Exception, model: nn.Module) -> None:
         torch.cuda.empty_cache()
 
 
+def two_inputs(images: AnyImages, preprocess: Preprocess, device: torch.device) -> Tensor:
+    """Two images as the network takes them (2, C, H, W), to measure on; one twice if there is no other."""
+    return preprocess.to_input(images.stored(torch.tensor([0, len(images) - 1]))).to(device)
+
+
 def out_of_memory(
     model: nn.Module, sample: Tensor, *, step: int, batch_size: int, parts: int, ranks: int = 1
 ) -> OutOfMemoryError:
@@ -37,7 +44,7 @@ def out_of_memory(
 
     Args:
         model: the network; it stays as it is.
-        sample: two images as the network takes them (2, C, H, W), on its device.
+        sample: see `two_inputs`.
         step: the one that failed, from 1.
         batch_size: images of a step.
         parts: how many parts they went through the network in.
@@ -45,21 +52,58 @@ def out_of_memory(
     """
     failed = -(-batch_size // (parts * ranks))
     where = f"memory ran out at step {step} with {failed} images at once"
+    need = None if failed == 1 else bytes_per_image(model, sample)
+    return _with_advice(where, failed, need, available_bytes(sample.device), batch_size=batch_size, ranks=ranks)
+
+
+def refuse_too_large(model: nn.Module, sample: Tensor, *, batch_size: int, parts: int, ranks: int = 1) -> None:
+    """Refuse a step that is sure not to fit in the machine's memory, before the system ends the process for it.
+
+    A GPU says when its memory ends, and so does a process with a limit of its own; Linux gives memory that it does not
+    have.
+
+    Args:
+        model: see `out_of_memory`, as for the rest.
+        sample: see there.
+        batch_size: see there.
+        parts: see there.
+        ranks: see there.
+
+    Raises:
+        OutOfMemoryError: if what is kept for the backward pass alone takes more than there is.
+    """
+    free = _free_bytes() if sample.device.type == "cpu" else None
+    images = -(-batch_size // (parts * ranks))
+    need = None if free is None else bytes_per_image(model, sample)
+    if free is None or need is None or images * need / _MARGIN <= free:
+        return
+    where = f"{images} images at once do not fit in memory"
+    raise _with_advice(where, images, need, free, batch_size=batch_size, ranks=ranks)
+
+
+def _with_advice(
+    where: str, failed: int, need: int | None, free: int | None, *, batch_size: int, ranks: int
+) -> OutOfMemoryError:
     if failed == 1:
         return OutOfMemoryError(where, do="use smaller images (--set preprocess.size), or a machine with more memory")
-    need, free = bytes_per_image(model, sample), available_bytes(sample.device)
     fits = failed // 2
     if need is None or free is None:
         estimate = f"{fits} may fit"
     else:
         fits = max(1, min(fits, int(free / need)))
-        estimate = f"{free / 1e9:.2g} GB are free, an image needs about {need / 1e6:.2g} MB; {fits} fit by estimate"
+        estimate = (
+            f"{_shown(free / 1e9)} GB are free, an image needs about {_shown(need / 1e6)} MB; {fits} fit by estimate"
+        )
     fits *= ranks
     needed = -(-batch_size // fits)
     return OutOfMemoryError(
         f"{where} ({estimate})",
         do=f"start anew with --set accumulate={needed}, which keeps the images of a step, or --set batch_size={fits}",
     )
+
+
+def _shown(number: float) -> str:
+    return f"{number:,.0f}" if number >= 10 else f"{number:.2g}"
 
 
 def bytes_per_image(model: nn.Module, sample: Tensor) -> int | None:
@@ -100,13 +144,21 @@ def available_bytes(device: torch.device) -> int | None:
         return int(torch.cuda.mem_get_info(device)[0])
     if device.type != "cpu":
         return None
+    free = _free_bytes()
     try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
         used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, StopIteration, ValueError, IndexError):
+    except (OSError, ValueError, IndexError):
         return None
     import resource  # where there is /proc there is this module
 
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    return free if limit == resource.RLIM_INFINITY else max(0, min(free, limit - used))
+    return free if free is None or limit == resource.RLIM_INFINITY else max(0, min(free, limit - used))
+
+
+def _free_bytes() -> int | None:
+    """The machine's memory that is free, or can be made so; None where it cannot be told."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration, ValueError, IndexError):
+        return None

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from convatlas.checkpoint import TRAINING, WEIGHTS, Card, read_checkpoint
-from convatlas.data.examine import cores
 from convatlas.data.images import AnyImages, Data
 from convatlas.data.loader import Loader
+from convatlas.data.prepare import cores
 from convatlas.data.source import load_data
 from convatlas.errors import DataError, OutOfMemoryError
 from convatlas.report import Views, contact_sheet
@@ -30,7 +30,7 @@ from convatlas.train.interruptions import image_lost, memory_ran_out, stopped
 from convatlas.train.loaders import plain_loader, training_loader, worker_threads
 from convatlas.train.loop import EpochDone, Event, classify, fit
 from convatlas.train.machine import keep_freed_memory, same_bits
-from convatlas.train.memory import is_out_of_memory
+from convatlas.train.memory import is_out_of_memory, refuse_too_large, two_inputs
 from convatlas.train.metrics import Evaluation
 from convatlas.train.numerics import settle
 from convatlas.train.outcome import RunResult as RunResult
@@ -144,6 +144,8 @@ class _Run:
         kept = folder.read_json("run.json").get("numerics") if folder.is_started else None
         self.numerics = settle(model, self.loader, recipe, steps=self.steps, before=kept, ranks=ranks)
         self.state = TrainingState(model, recipe)
+        sample = two_inputs(learnt, recipe.preprocess, device)
+        refuse_too_large(model, sample, batch_size=recipe.batch_size, parts=recipe.accumulate, ranks=ranks.world)
         self.kept_step, self.kept_epoch = 0, -1
         self.data_card = data_card(data, learnt, held_out, recipe.preprocess)
         self.identity = identity_of(model, data, learnt=len(learnt), validated=len(held_out))

@@ -11,6 +11,7 @@ import torch
 from pydantic import Field, ValidationError
 from torch import Tensor, nn
 
+from convatlas.analysis.cost import layer_macs
 from convatlas.data.loader import Batch, Loader
 from convatlas.data.record import Record
 from convatlas.errors import StorageError
@@ -136,9 +137,7 @@ def multiply_adds(model: nn.Module, image: Tensor) -> int:
 
     def count(module: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
         nonlocal total
-        weight = module.weight
-        # A convolution's output has height and width besides; each of its values is a kernel's sum.
-        total += output.numel() * math.prod(weight.shape[1:]) if isinstance(weight, Tensor) else 0
+        total += layer_macs(module, output)
 
     handles = [
         module.register_forward_hook(count) for module in model.modules() if isinstance(module, nn.Conv2d | nn.Linear)

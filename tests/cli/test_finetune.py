@@ -131,7 +131,7 @@ def test_a_run_without_a_checkpoint_begins_with_the_same_weights_or_not_at_all(c
     ran = call(capsys, "train", "--resume", "--out", out)
     assert ran.code == 2 and f"the weights of {weights} are not those it began with" in ran.err
     shutil.rmtree(weights)
-    assert f"there is no {weights}" in refused(capsys, 5, "train", "--resume", "--out", out)
+    assert f'there is no file or folder "{weights}"' in refused(capsys, 5, "train", "--resume", "--out", out)
 
 
 def test_a_recipe_that_was_asked_for_is_kept(first):
@@ -154,7 +154,7 @@ def test_weights_of_the_same_classes_keep_their_head(capsys, first):
 @pytest.mark.parametrize(
     ("name", "weights", "code", "what"),
     [
-        ("lenet5", "nowhere", 5, "there is no nowhere. Do: give the folder of a run"),
+        ("lenet5", "nowhere", 5, 'there is no file or folder "nowhere". Do: give the folder of a run'),
         ("lenet5", "torchvision", 2, "torchvision has no weights that fit lenet5. Do: train it, or give a file"),
         ("lenet5_modern", "FIRST", 2, "holds weights of lenet5, not of lenet5_modern. Do: ask for lenet5"),
         ("lenet5", "text", 5, "is damaged"),

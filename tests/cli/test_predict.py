@@ -38,7 +38,7 @@ def answers_of_training(run: Path) -> dict[str, list[str]]:
 def test_predict_writes_one_sorted_table(capsys, trained, pictures, tmp_path):
     expected = done(capsys, "predict", trained, pictures, "--json").json
     said = done(capsys, "predict", trained, pictures, "--out", tmp_path / "answers.parquet").out
-    assert said == f"{len(expected)} answers are in {tmp_path / 'answers.parquet'}\n"
+    assert said == f"answers     {tmp_path / 'answers.parquet'}, {len(expected)} images\n"
     table = pq.read_table(tmp_path / "answers.parquet")
     assert table.column_names == ["path", "label", "probability", "top"]
     rows = table.to_pylist()

@@ -7,6 +7,7 @@ import typer
 
 from convatlas.cli.options import Device, Json
 from convatlas.cli.output import note, percent, print_csv, print_json, print_line
+from convatlas.data.tree import counted
 from convatlas.errors import UsageError
 from convatlas.serve.files import Answers, predict_files
 from convatlas.serve.predictor import load
@@ -52,7 +53,7 @@ def _show(answers: Answers, out: Path | None, *, as_csv: bool, json: bool) -> No
         note(remark)
     if out is not None:
         write_predictions(out, answers.predictions)
-        print_line(f"{len(answers.predictions):,} answers are in {out}")
+        print_line(f"answers     {out}, {counted(len(answers.predictions), 'image')}")
     elif json:
         print_json(
             [

@@ -54,8 +54,11 @@ def parse(data: str) -> HubSet:
     unknown = next((key for key in settings if key not in _SETTINGS), None)
     if unknown is not None:
         raise UsageError(f'unknown setting "{printable(unknown)}": {nearest(unknown, _SETTINGS)}', do=_ONLY)
-    if not place or not all(settings.values()):
-        raise UsageError(f'"{printable(data)}" names nothing behind a sign', do=_ONLY)
+    if not place:
+        raise UsageError(f'"{printable(data)}" names no data set', do=_ONLY)
+    empty = next((key for key, value in settings.items() if not value), None)
+    if empty is not None:
+        raise UsageError(f'"{printable(data)}" gives {empty} no value', do=_ONLY)
     is_local = place.startswith(("/", "./", "../", "~")) or place in (".", "..")
     return HubSet(place, is_local, settings)
 

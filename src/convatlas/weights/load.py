@@ -132,7 +132,7 @@ def checkpoint_of(path: Path) -> Path:
         UnsafeError: for a pickle.
     """
     if not path.exists():
-        raise StorageError(f"there is no {path}", do="give the folder of a run or of a checkpoint")
+        raise StorageError(f'there is no file or folder "{path}"', do="give the folder of a run or of a checkpoint")
     if _has_card(path):
         return path.parent
     if path.is_file():

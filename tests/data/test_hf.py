@@ -10,6 +10,7 @@ from PIL import Image as PillowImage
 
 from convatlas.data import hf
 from convatlas.data.check import check
+from convatlas.data.headers import Headers, read_headers
 from convatlas.data.preprocess import Preprocess
 from convatlas.data.source import load_data
 from convatlas.errors import DataError, UsageError
@@ -45,6 +46,7 @@ def saved(path, **splits):
 
 def test_a_saved_set(tmp_path):
     name = saved(tmp_path / "set", train=rows(range(8)), validation=rows(range(8, 12)), test=rows(range(12, 20)))
+    assert read_headers(name) == Headers(8, 3, 30, is_square=False)
     for lazy in (False, True):
         data = load_data(name, PREPROCESS, lazy=lazy)
         assert data.classes == ("owl", "bat")
@@ -100,7 +102,7 @@ def test_splits(tmp_path):
         (",label=nothing", r'has no column "nothing", it has picture, kind, caption'),
         (",image=caption", "cannot be decoded"),
         (",colour=red", "unknown setting"),
-        (",split=", "names nothing"),
+        (",split=", "gives split no value"),
     ],
 )
 def test_settings_that_are_refused(tmp_path, more, what):

@@ -105,7 +105,7 @@ FAULTS = (
     Fault("statistics of a rank's own images", "train/sync_batch_norm.py", "dist.all_reduce(total)\n        return total\n\n    @staticmethod", "return total\n\n    @staticmethod", RANKS),
     Fault("heads weighed as the network", "train/auxiliary.py", "loss + recipe.auxiliary * examples", "loss + examples", ("tests/train/test_auxiliary.py",)),
     Fault("heads trained without a weight", "train/auxiliary.py", "    if not auxiliary:\n        return model\n    if not isinstance(model, HasAuxiliary):", "    if not isinstance(model, HasAuxiliary):\n        return model\n    if False:", ("tests/train/test_auxiliary.py",)),
-    Fault("test images decide the recipe", "data/look.py", '_of_each_folder(path / "train" if (path / "train").is_dir() else path)', "_of_each_folder(path)", ("tests/data/test_look.py",)),
+    Fault("test images decide the recipe", "data/headers.py", '_of_each_folder(path / "train" if (path / "train").is_dir() else path)', "_of_each_folder(path)", ("tests/data/test_headers.py",)),
     Fault("network given less than it takes", "recipes/modern.py", "max(min_size, min(images.shorter, side))", "min(images.shorter, side)", ("tests/recipes/test_choice.py",)),
     Fault("grey images mirrored", "recipes/modern.py", "AreaCrop(), Distortion(mirror=is_colour)", "AreaCrop(), Distortion(mirror=True)", ("tests/recipes/test_choice.py",)),
     Fault("middle of the old size", "recipes/resize.py", "max(new, round(length * new / old))", "max(new, length)", ("tests/recipes/test_resize.py",)),

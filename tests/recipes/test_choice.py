@@ -7,7 +7,7 @@ import pytest
 import convatlas
 from convatlas.costs import cost
 from convatlas.data.crop import AreaCrop, NoCrop, PaddedCrop
-from convatlas.data.look import Look
+from convatlas.data.headers import Headers
 from convatlas.errors import UsageError
 from convatlas.models import VARIANTS, create_model
 from convatlas.recipes import PAPERS, RECIPES, auto_choice, paper_recipe
@@ -15,9 +15,9 @@ from convatlas.recipes.choice import OWN
 from convatlas.train.batch_norm import has_batch_norm
 from convatlas.train.recipe import AdamW, CrossEntropy, Recipe, Sgd
 
-DIGITS = Look(1, 1, 28, is_square=True)
-CIFAR = Look(64, 3, 32, is_square=True)
-PHOTOS = Look(64, 3, 375, is_square=False)
+DIGITS = Headers(1, 1, 28, is_square=True)
+CIFAR = Headers(64, 3, 32, is_square=True)
+PHOTOS = Headers(64, 3, 375, is_square=False)
 
 
 @cache
@@ -25,7 +25,7 @@ def normalised(network: str) -> bool:
     return has_batch_norm(create_model(network, device="meta"))
 
 
-def chosen(network: str, images: Look | None) -> Recipe:
+def chosen(network: str, images: Headers | None) -> Recipe:
     variant = VARIANTS[network]
     return auto_choice(
         network,
@@ -49,7 +49,7 @@ CHOICES = [
     ("googlenet", DIGITS, "modern_medium", AdamW, (1, 31, 31)),
     ("resnet50", PHOTOS, "modern_medium", Sgd, (3, 224, 224)),
     ("resnet50", CIFAR, "modern_medium", Sgd, (3, 32, 32)),
-    ("resnet50", Look(9, 3, 96, is_square=False), "modern_medium", Sgd, (3, 96, 96)),
+    ("resnet50", Headers(9, 3, 96, is_square=False), "modern_medium", Sgd, (3, 96, 96)),
     ("alexnet", CIFAR, "modern_large", AdamW, (3, 64, 64)),
     ("vgg16", CIFAR, "modern_large", AdamW, (3, 32, 32)),
     ("vgg16", None, "modern_large", AdamW, (3, 224, 224)),
@@ -65,14 +65,14 @@ def test_default(network, images, name, optimizer, size):
     assert (recipe.name, type(recipe.optimizer), recipe.preprocess.input_size) == (name, optimizer, size)
 
 
-@pytest.mark.parametrize("images", [DIGITS, CIFAR, PHOTOS, Look(1, 3, 5, is_square=True)], ids=str)
+@pytest.mark.parametrize("images", [DIGITS, CIFAR, PHOTOS, Headers(1, 3, 5, is_square=True)], ids=str)
 def test_no_network_is_given_less_than_it_takes(images):
     sizes = {network: min(chosen(network, images).preprocess.input_size[1:]) for network in VARIANTS}
     assert [network for network, size in sizes.items() if size < VARIANTS[network].min_size] == []
 
 
 def test_what_is_grey_is_not_mirrored_and_photos_are():
-    assert not chosen("nin_mnist", Look(64, 1, 300, is_square=False)).distortion.mirror
+    assert not chosen("nin_mnist", Headers(64, 1, 300, is_square=False)).distortion.mirror
     digits, small, photos = (chosen("resnet20_cifar", images) for images in (DIGITS, CIFAR, PHOTOS))
     assert (digits.distortion.mirror, small.distortion.mirror, photos.distortion.mirror) == (False, True, True)
     assert [recipe.crop for recipe in (digits, small, photos)] == [NoCrop(), PaddedCrop(pixels=4), AreaCrop()]

@@ -28,7 +28,7 @@ _SIDE = 28
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Headers:
     """What a few training images are like, by their headers.
 
     Attributes:
@@ -44,8 +44,8 @@ class Look:
     is_square: bool
 
 
-def look_at(data: str | Path, *, offline: bool = False) -> Look | None:
-    """Look at some of the images that a DATA argument means; none is decoded.
+def read_headers(data: str | Path, *, offline: bool = False) -> Headers | None:
+    """Read the headers of some of the images that a DATA argument means; none is decoded.
 
     Args:
         data: see `load_data`.
@@ -59,12 +59,12 @@ def look_at(data: str | Path, *, offline: bool = False) -> Look | None:
         DataError: a table or a Parquet file that cannot be read.
     """
     if data == "mnist5k" or (isinstance(data, str) and data in IDX_SETS):
-        return Look(1, 1, _SIDE, is_square=True)
+        return Headers(1, 1, _SIDE, is_square=True)
     headers = list(islice((header for file in _files(data, offline) if (header := _header(file))), _LOOKED_AT))
     if not headers:
         return None
     sizes = [size for _, size in headers]
-    return Look(
+    return Headers(
         images=len(headers),
         channels=1 if all(mode in _GREY for mode, _ in headers) else 3,
         shorter=median_low(min(size) for size in sizes),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from convatlas.data.look import Look
+from convatlas.data.headers import Headers
 from convatlas.errors import UsageError
 from convatlas.recipes.modern import Choice, modern_recipe
 from convatlas.recipes.named import RECIPES
@@ -47,7 +47,13 @@ def paper_recipe(network: str) -> Recipe:
 
 
 def auto_choice(
-    network: str, *, params: int, batch_norm: bool, input_size: tuple[int, int, int], min_size: int, images: Look | None
+    network: str,
+    *,
+    params: int,
+    batch_norm: bool,
+    input_size: tuple[int, int, int],
+    min_size: int,
+    images: Headers | None,
 ) -> Choice:
     """The default recipe of a network for some images, and why; see `modern_recipe` for the arguments.
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from convatlas.data.augment import Distortion
 from convatlas.data.crop import AnyCrop, AreaCrop, NoCrop, PaddedCrop
-from convatlas.data.look import Look
+from convatlas.data.headers import Headers
 from convatlas.data.preprocess import Preprocess
 from convatlas.data.randaugment import RandAugment
 from convatlas.recipes.sources import IMAGENET_MEAN, IMAGENET_STD, photographs
@@ -102,7 +102,13 @@ def modern_large() -> Recipe:
 
 
 def modern_recipe(
-    network: str, *, params: int, batch_norm: bool, input_size: tuple[int, int, int], min_size: int, images: Look | None
+    network: str,
+    *,
+    params: int,
+    batch_norm: bool,
+    input_size: tuple[int, int, int],
+    min_size: int,
+    images: Headers | None,
 ) -> Choice:
     """The default of a network's size, for its images.
 
@@ -142,7 +148,7 @@ def without_batch_norm(recipe: Recipe) -> Recipe:
 
 
 def for_images(
-    recipe: Recipe, input_size: tuple[int, int, int], min_size: int, images: Look | None
+    recipe: Recipe, input_size: tuple[int, int, int], min_size: int, images: Headers | None
 ) -> tuple[Recipe, str]:
     """A recipe's input and random changes for images of some size and colour, and in words what was chosen.
 
@@ -175,7 +181,7 @@ def for_images(
     return fitted, f"{came}: it sees {channels}x{side}x{side}, {kept}"
 
 
-def _described(images: Look) -> str:
+def _described(images: Headers) -> str:
     kind = "grey" if images.channels == 1 else "colour"
     return f"the images are {kind}, {images.shorter} pixels {'square' if images.is_square else 'on the shorter side'}"
 

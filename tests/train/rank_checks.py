@@ -36,6 +36,7 @@ from convatlas.train.stop import StopRequest
 from convatlas.train.sync_batch_norm import synchronised
 from tests.train.reference import data, recipe
 from tests.train.resuming import network
+from tests.train.test_auxiliary import Headed
 
 # Seven batches of 9 and one of 1, which no two ranks can share.
 IMAGES, BATCH = 64, 9
@@ -214,6 +215,8 @@ def everything(ranks: Ranks, folder: Path, names: list[str]) -> dict[str, Any]:
     }
     synchronous = recipe(*PLAIN, "sync_batch_norm=true", "batch_size=10")
     found["batch norm"] = compared(network, synchronous, ranks, double=False)
+    heads = recipe(*PLAIN, "auxiliary=0.3", "clip_norm=1.0")
+    found["heads"] = compared(Headed, heads, ranks, double=False)
     found["evaluated"] = [evaluated(ranks, size) for size in (5, 16, 100)]
     found["predicted"] = predicted(ranks, folder)
     found["poisoned"] = ranks.gather(poisoned(ranks))

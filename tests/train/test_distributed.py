@@ -97,6 +97,12 @@ def test_synchronised_batch_norm_is_that_of_one_rank(found: dict[str, Any]):
     assert found["batch norm"]["counts"]
 
 
+def test_auxiliary_classifiers_learn_what_one_rank_would_teach_them(found: dict[str, Any]):
+    """Their gradients come from another call than `forward`."""
+    assert found["heads"]["weights"] < 1e-5
+    assert found["heads"]["counts"]
+
+
 def test_evaluation_has_the_same_bits(found: dict[str, Any]):
     """Batches that divide, that do not, and one that is a single rank's."""
     assert found["evaluated"] == [True, True, True]

@@ -12,7 +12,7 @@ from convatlas.serve.evaluate import evaluate
 from convatlas.train.distributed import join_ranks
 from convatlas.weights.device import usable_device
 
-VIEWS = ("centre", *PROTOCOLS)
+_VIEWS = ("centre", *PROTOCOLS)
 
 
 def evaluate_command(
@@ -27,7 +27,7 @@ def evaluate_command(
     ] = None,
     views: Annotated[
         ViewsName,
-        typer.Option(metavar="NAME", help=f"Parts of an image whose probabilities are averaged: {', '.join(VIEWS)}."),
+        typer.Option(metavar="NAME", help=f"Parts of an image whose probabilities are averaged: {', '.join(_VIEWS)}."),
     ] = "centre",
     device: Device = "cpu",
     offline: Offline = False,

@@ -2,9 +2,8 @@
 
 import hashlib
 import json
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -21,7 +20,7 @@ from convatlas.data.packed.encode import encode
 from convatlas.data.packed.manifest import PACKED, PACKING, Manifest, Plan, ShardRecord
 from convatlas.data.packed.source import list_any
 from convatlas.data.packed.write import Row, write_shard
-from convatlas.data.prepare import cores, in_threads
+from convatlas.data.threads import ahead, cores, in_threads
 from convatlas.durable import (
     free_bytes,
     is_temporary,
@@ -268,24 +267,10 @@ class _Writer:
 
     def _shard(self, path: Path, images: list[int], threads: ThreadPoolExecutor) -> tuple[int, str]:
         with written_durably(path) as file:
-            rows = self._rows(images, threads)
+            rows = ahead(threads, self._row, images, 4 * cores())
             # What pyarrow writes to is a file in all that it uses.
             write_shard(file, rows, self.plan.classes, has_groups=bool(self.listing.groups))  # type: ignore[arg-type]
         return file.size, file.sha256
-
-    def _rows(self, images: list[int], threads: ThreadPoolExecutor) -> Iterator[Row]:
-        """Rows in their order, encoded a few ahead."""
-        ahead: deque[Future[Row]] = deque()
-        try:
-            for index in images:
-                ahead.append(threads.submit(self._row, index))
-                if len(ahead) > 4 * cores():
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
-        finally:
-            for row in ahead:
-                row.cancel()
 
     def _row(self, index: int) -> Row:
         name = self.listing.names[index]

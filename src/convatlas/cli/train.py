@@ -13,9 +13,9 @@ from convatlas.cli.output import note, print_json, print_rehearsal
 from convatlas.cli.plan import Request, planned
 from convatlas.cli.pretrained import network_of
 from convatlas.cli.training import carry_out
-from convatlas.data.prepare import cores
 from convatlas.data.preprocess import Fit
 from convatlas.data.source import load_data
+from convatlas.data.threads import cores
 from convatlas.errors import UsageError
 from convatlas.train.distributed import is_started_by_torchrun, join_ranks
 from convatlas.train.imbalance import Imbalance

@@ -2,18 +2,17 @@
 
 import hashlib
 import threading
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 
 from PIL import Image
 
 from convatlas.data.decode import DecodeError, Stored, decode_stored
 from convatlas.data.near import Look, look_of
-from convatlas.data.prepare import cores
 from convatlas.data.records import Record
+from convatlas.data.threads import ahead, cores
 
 # Images a task, and tasks a thread that are ready or under way; the records' bytes may be in memory.
 _CHUNK = 16
@@ -77,7 +76,6 @@ def examine_all(records: Iterator[Record], workers: int | None = None) -> Iterat
         workers: number of threads; None is one for each core.
     """
     threads = max(1, workers or cores())
-    under_way: deque[Future[list[Examined]]] = deque()
     given_up = threading.Event()
 
     def work(some: list[Record]) -> list[Examined]:
@@ -85,12 +83,8 @@ def examine_all(records: Iterator[Record], workers: int | None = None) -> Iterat
 
     pool = ThreadPoolExecutor(threads)
     try:
-        while chunk := list(islice(records, _CHUNK)):
-            under_way.append(pool.submit(work, chunk))
-            if len(under_way) >= _AHEAD * threads:
-                yield from under_way.popleft().result()
-        while under_way:
-            yield from under_way.popleft().result()
+        chunks = iter(lambda: list(islice(records, _CHUNK)), [])
+        yield from chain.from_iterable(ahead(pool, work, chunks, _AHEAD * threads))
     finally:
         # After Ctrl-C the images of a started task, which may be large, are not waited for.
         given_up.set()

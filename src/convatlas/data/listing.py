@@ -12,8 +12,9 @@ from convatlas.data.fit import fit_notes
 from convatlas.data.holdout import hold_out, tied
 from convatlas.data.images import Data, Images, make_data
 from convatlas.data.originals import LazyImages, Originals
-from convatlas.data.prepare import check_memory, in_threads, room_for_decoded
+from convatlas.data.prepare import check_memory, room_for_decoded
 from convatlas.data.preprocess import Preprocess
+from convatlas.data.threads import in_threads
 from convatlas.data.tree import counted, listed
 from convatlas.errors import DataError
 

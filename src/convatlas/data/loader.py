@@ -1,9 +1,9 @@
 """Batches of a data set, in memory or decoded as they are needed."""
 
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ from convatlas.data.parts import random_parts
 from convatlas.data.preprocess import Preprocess
 from convatlas.data.randaugment import RandAugment
 from convatlas.data.share import Part, Share
+from convatlas.data.threads import ahead
 from convatlas.errors import UsageError
 
 _WHOLE = Share()
@@ -138,22 +139,12 @@ class Loader:
         return epoch_order(self.labels, seed=seed, epoch=epoch, balanced=self.balanced).to(self.labels.device)
 
     def _batches(self, parts: Iterable[Part], distortion: Distortion | None, seed: int, epoch: int) -> Iterator[Batch]:
+        batch = partial(self._batch, distortion=distortion, seed=seed, epoch=epoch)
         if not self.workers:
-            yield from (self._batch(part, distortion, seed, epoch) for part in parts)
+            yield from map(batch, parts)
             return
         with ThreadPoolExecutor(self.workers) as threads:
-            ahead: deque[Future[Batch]] = deque()
-            try:
-                for part in parts:
-                    ahead.append(threads.submit(self._batch, part, distortion, seed, epoch))
-                    if len(ahead) > 2 * self.workers:
-                        yield ahead.popleft().result()
-                while ahead:
-                    yield ahead.popleft().result()
-            finally:
-                # Whoever stops within a pass does not wait for batches that nobody will see.
-                for batch in ahead:
-                    batch.cancel()
+            yield from ahead(threads, batch, parts, 2 * self.workers)
 
     def _batch(self, part: Part, distortion: Distortion | None, seed: int, epoch: int) -> Batch:
         """A batch of a training pass; without a distortion as evaluation sees it."""

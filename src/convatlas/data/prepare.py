@@ -1,9 +1,7 @@
 """Bring many images to the stored form, in threads and within the machine's memory."""
 
 import os
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
@@ -11,10 +9,8 @@ from PIL import Image
 from torch import Tensor
 
 from convatlas.data.preprocess import Preprocess
+from convatlas.data.threads import in_threads
 from convatlas.errors import OutOfMemoryError
-
-# Images a task: one task an image would queue a million futures for a large folder.
-_CHUNK = 32
 
 
 def prepare_all(
@@ -44,37 +40,6 @@ def prepare_all(
 
     in_threads(count, work, workers)
     return pixels
-
-
-def cores() -> int:
-    """The cores that this process may use, where the system tells; else all."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def in_threads(count: int, work: Callable[[int], object], workers: int) -> None:
-    """Call `work` with each index below `count`.
-
-    Args:
-        count: number of calls.
-        work: called in threads, once an index.
-        workers: number of threads; below 1 counts as 1.
-    """
-    given_up = threading.Event()
-
-    def chunk(start: int) -> None:
-        for index in range(start, min(start + _CHUNK, count)):
-            if given_up.is_set():
-                return
-            work(index)
-
-    pool = ThreadPoolExecutor(max(1, workers))
-    try:
-        for _ in pool.map(chunk, range(0, count, _CHUNK)):
-            pass
-    finally:
-        # After Ctrl-C the images of a started task, which may be large, are not waited for.
-        given_up.set()
-        pool.shutdown(cancel_futures=True)
 
 
 def room_for_decoded() -> int:

@@ -6,8 +6,8 @@ from torch import nn
 from convatlas.data.crop import NoCrop
 from convatlas.data.images import AnyImages, Images
 from convatlas.data.loader import Loader
-from convatlas.data.prepare import cores
 from convatlas.data.share import Share
+from convatlas.data.threads import cores
 from convatlas.errors import UsageError
 from convatlas.train.batch_norm import has_batch_norm
 from convatlas.train.distributed import ALONE, Ranks

@@ -11,8 +11,8 @@ from torch import nn
 from convatlas.checkpoint import TRAINING, WEIGHTS, Card, read_checkpoint
 from convatlas.data.images import AnyImages, Data
 from convatlas.data.loader import Loader
-from convatlas.data.prepare import cores
 from convatlas.data.source import load_data
+from convatlas.data.threads import cores
 from convatlas.errors import DataError, OutOfMemoryError
 from convatlas.report import Views, contact_sheet
 from convatlas.train.agreement import SharedStop, refuse_disagreement, started_with

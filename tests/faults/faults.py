@@ -88,7 +88,7 @@ FAULTS = (
     Fault("residual not scaled", "models/inception_resnet.py", "self.scale * self.linear1x1", "self.linear1x1", ("tests/papers/test_inception_v4_2016.py",)),
     Fault("gate added", "models/senet.py", "x * scale", "x + scale", ("tests/papers/test_senet_2017.py",)),
     Fault("maps of option A not reordered", "weights/cifar.py", "_reordered(name, tensor, order) for", "tensor for", ("tests/peers/test_equal_logits.py",)),
-    Fault("files in the order of their threads", "data/threads.py", "yield under_way.popleft().result()\n        while", "yield under_way.pop().result()\n        while", CHECK),
+    Fault("files in the order of their threads", "data/threads.py", "yield under_way.popleft().result()\n        while", "yield under_way.pop().result()\n        while", ("tests/data/test_threads.py",)),
     Fault("leakage told of the training image only", "data/copies.py", "if image.part != first.part:", "if False:", CHECK),
     Fault("two labels of one picture not seen", "data/copies.py", "if torn is not None:\n            yield", "if False:\n            yield", CHECK),
     Fault("copies of a near copy forgotten", "data/copies.py", "across[stands[index]]", "across[index]", CHECK),

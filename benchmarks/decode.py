@@ -8,6 +8,7 @@ whose images were scaled once to a shorter side of 256, against the same peer, w
 """
 
 import argparse
+import hashlib
 import os
 import shutil
 import tempfile
@@ -49,8 +50,9 @@ def photos(folder: Path, target: Path) -> list[Path]:
 
 def images(files: list[Path], room: int) -> AnyImages:
     names = tuple(path.name for path in files)
+    digests = tuple(hashlib.sha256(path.read_bytes()).hexdigest() for path in files)
     originals = Originals(lambda i: files[i].read_bytes(), names, _INPUT, room)
-    return LazyImages(originals, torch.arange(len(files)), torch.zeros(len(files), dtype=torch.int64), names, names)
+    return LazyImages(originals, torch.arange(len(files)), torch.zeros(len(files), dtype=torch.int64), names, digests)
 
 
 def packed(folder: Path, target: Path) -> AnyImages:

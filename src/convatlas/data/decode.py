@@ -14,17 +14,14 @@ Colour profiles are not applied. Colour with 16 bits a channel keeps the high by
 """
 
 import io
-import re
-import threading
-import warnings
-from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from convatlas.data.quiet import pillow_is_quiet
 from convatlas.errors import DataError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
@@ -110,7 +107,7 @@ def decode(stream: BinaryIO, name: str, *, shorter: int | None = None) -> Image.
 
 def decode_stored(stream: BinaryIO, name: str, *, shorter: int | None = None) -> tuple[Image.Image, Stored]:
     """As `decode`, and how the file holds the image."""
-    with _pillow_is_quiet:
+    with pillow_is_quiet:
         try:
             with Image.open(stream, formats=FORMATS) as image:
                 pixels = image.width * image.height
@@ -122,7 +119,7 @@ def decode_stored(stream: BinaryIO, name: str, *, shorter: int | None = None) ->
                 plain = _upright_8_bits(image)
                 # A JPEG with a second picture behind it, as some cameras write, is a JPEG to everyone else.
                 kind = "JPEG" if image.format == "MPO" else str(image.format)
-                stored = Stored(kind, mode, image.has_transparency_data, _orientation(image))
+                stored = Stored(kind, mode, image.has_transparency_data, orientation_of(image))
                 # Nothing that would turn it a second time.
                 plain.info = {}
                 return plain, stored
@@ -132,8 +129,13 @@ def decode_stored(stream: BinaryIO, name: str, *, shorter: int | None = None) ->
             raise DecodeError(name, _reason(error, stream)) from error
 
 
+def shrinks(size: tuple[int, int], shorter: int) -> int:
+    """By how much an image of some size may be decoded smaller, if its shorter side has to keep a length."""
+    return next((times for times in (8, 4, 2) if min(size) >= times * shorter), 1)
+
+
 def _shrink(image: Image.Image, shorter: int) -> None:
-    times = next((times for times in (8, 4, 2) if min(image.size) >= times * shorter), 1)
+    times = shrinks(image.size, shorter)
     if times > 1:
         # Other formats than JPEG ignore it.
         image.draft(None, (image.width // times, image.height // times))
@@ -151,7 +153,7 @@ def from_pillow(image: Image.Image, name: str) -> Image.Image:
         image: of any mode, loaded or not.
         name: what errors call it.
     """
-    with _pillow_is_quiet:
+    with pillow_is_quiet:
         try:
             upright = _upright_8_bits(image)
             upright = upright.copy() if upright is image else upright
@@ -163,40 +165,9 @@ def from_pillow(image: Image.Image, name: str) -> Image.Image:
             raise DecodeError(name, _reason(error, io.BytesIO())) from error
 
 
-class _PillowIsQuiet:
-    """Pillow's remarks on metadata are ignored while a thread decodes.
-
-    `warnings.catch_warnings` swaps the filters of the whole process, so threads that leave it in another order than
-    they came leave wrong filters behind. Here the first decoder puts in one filter, for Pillow alone, and the last
-    takes it out.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inside = 0
-        self._filter = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
-
-    def __enter__(self) -> None:
-        with self._lock:
-            self._inside += 1
-            if self._inside == 1:
-                # Not filterwarnings: it would make Python forget which of the program's own warnings were shown.
-                cast("list[object]", warnings.filters).insert(0, self._filter)
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if self._inside == 0:
-                with suppress(ValueError):  # the program swapped its filters meanwhile
-                    cast("list[object]", warnings.filters).remove(self._filter)
-
-
-_pillow_is_quiet = _PillowIsQuiet()
-
-
 def _upright_8_bits(image: Image.Image) -> Image.Image:
     image.load()
-    upright = _UPRIGHT.get(_orientation(image))
+    upright = _UPRIGHT.get(orientation_of(image))
     plain = _to_8_bits(image)
     if upright is not None:
         plain = plain.transpose(upright)
@@ -209,7 +180,8 @@ def _stored_mode(image: Image.Image) -> str:
     return f"{image.mode};16" if deep else image.mode
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation_of(image: Image.Image) -> int:
+    """By EXIF, 1 (upright) to 8."""
     try:
         value = int(image.getexif().get(_ORIENTATION, 1))
         return value if value in _UPRIGHT else 1

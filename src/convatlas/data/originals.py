@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from convatlas.data.decode import DecodeError, decode, in_mode
+from convatlas.data.jpeg import jpeg_pixels
 from convatlas.data.preprocess import Preprocess
 
 # The shorter side that is wanted for crops, in sides of the network's input.
@@ -32,6 +33,12 @@ def pixels_for_crops(data: bytes, name: str, preprocess: Preprocess) -> Tensor:
     Raises:
         DecodeError: if it cannot be decoded.
     """
+    pixels = jpeg_pixels(data, preprocess.channels, shorter=_SPARE * max(preprocess.size))
+    return checked_pixels(data, name, preprocess) if pixels is None else pixels
+
+
+def checked_pixels(data: bytes, name: str, preprocess: Preprocess) -> Tensor:
+    """As `pixels_for_crops`, by the decoder that judges whether an image is whole."""
     image = decode(io.BytesIO(data), name, shorter=_SPARE * max(preprocess.size))
     image = in_mode(image, "L" if preprocess.channels == 1 else "RGB")
     return torch.from_numpy(np.array(image).reshape(image.height, image.width, -1)).permute(2, 0, 1)
@@ -65,7 +72,7 @@ class Originals:
             DecodeError: if it cannot be decoded or read.
         """
         data = self._bytes(index)
-        pixels = self._keep(self._decoded, index, pixels_for_crops(data, self.names[index], self.preprocess))
+        pixels = self._keep(self._decoded, index, checked_pixels(data, self.names[index], self.preprocess))
         self.sizes[index] = pixels.shape[1], pixels.shape[2]
         return hashlib.sha256(data).hexdigest()
 

@@ -103,8 +103,9 @@ class Preprocess(BaseModel):
         if not pixels.is_contiguous() and pixels.is_contiguous(memory_format=torch.channels_last):
             # A row of pixels is one line of memory: several times quicker than a channel at a time.
             width = pixels.shape[3]
-            lines = pixels.permute(0, 2, 3, 1).flatten(2).to(dtype)
-            lines = torch.mul(lines, factor.repeat(width)).sub_(offset.repeat(width))
+            lines = pixels.permute(0, 2, 3, 1).flatten(2)
+            # What is converted is new and may be changed; a float input is the caller's.
+            lines = lines.to(dtype, copy=True).mul_(factor.repeat(width)).sub_(offset.repeat(width))
             return lines.view(*lines.shape[:2], width, self.channels).permute(0, 3, 1, 2)
         return torch.mul(pixels.to(dtype), factor.view(-1, 1, 1)).sub_(offset.view(-1, 1, 1))
 

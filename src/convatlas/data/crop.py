@@ -126,14 +126,15 @@ def cut(
         interpolation: "bilinear" or "bicubic".
 
     Returns:
-        uint8 (C, height, width), in the layout of `pixels`.
+        uint8 (C, height, width), in memory a pixel's channels side by side.
     """
     top, left, h, w = crop.box(pixels.shape[1], pixels.shape[2], size, draws)
-    part = pixels[:, top : top + h, left : left + w]
+    # A batch of one, a pixel's channels side by side: PyTorch neither takes them apart nor puts them together again.
+    part = pixels[:, top : top + h, left : left + w].permute(1, 2, 0).contiguous()[None].permute(0, 3, 1, 2)
     if pixels.device.type == "cpu":
-        return F.interpolate(part.unsqueeze(0), size, mode=interpolation, antialias=True)[0]
+        return F.interpolate(part, size, mode=interpolation, antialias=True)[0]
     # Elsewhere PyTorch scales floating-point numbers only.
-    scaled = F.interpolate(part.unsqueeze(0).float(), size, mode=interpolation, antialias=True)[0]
+    scaled = F.interpolate(part.float(), size, mode=interpolation, antialias=True)[0]
     return scaled.round().clamp(0, 255).to(torch.uint8)
 
 

@@ -186,7 +186,8 @@ def _require_complete(listing: Listing, indices: Sequence[int], which: str) -> N
         if empty:
             said = f"class {quoted(empty)} has" if len(empty) == 1 else f"the classes {quoted(empty)} have"
             where = f" in {part}" if len(parts) > 1 else ""
-            raise DataError(f"{said} 0 images{which}{where}", do="add images or remove the folder")
+            remove = "remove the folder" if listing.container == "folder" else "leave the class out of the table"
+            raise DataError(f"{said} 0 images{which}{where}", do=f"add images or {remove}")
 
 
 @dataclass(frozen=True, slots=True)

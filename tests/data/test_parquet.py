@@ -133,3 +133,10 @@ def test_cifar10_has_its_published_numbers():
     assert data.train.labels.bincount().tolist() == [5000] * 10
     assert data.test.labels.bincount().tolist() == [1000] * 10
     assert data.train.pixels.shape == (50_000, 3, 32, 32)
+
+
+@pytest.mark.parametrize("names", [None, ["cat", "dog"]])
+def test_one_class_is_refused(tmp_path, names):
+    file = written(tmp_path / "x.parquet", records([1, 2, 3, 4]), ["cat"] * 4 if names is None else [0] * 4, names)
+    with pytest.raises(DataError, match=r'^only one class \("cat"\), at least two are needed'):
+        load_data(file, PREPROCESS)

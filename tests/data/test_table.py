@@ -78,7 +78,11 @@ def test_groups_hang_together_by_copies():
         (["1.png,a", "2.png,a"], "path,label", "only one class"),
         (["1.png,a,fit", "2.png,b,train"], "path,label,split", 'has the split "fit"'),
         (["1.png,a,test", "2.png,b,test"], "path,label,split", "has no image in train"),
-        (["1.png,a,train", "2.png,b,train", "3.png,a,test"], "path,label,split", 'class "b" has 0 images in test'),
+        (
+            ["1.png,a,train", "2.png,b,train", "3.png,a,test"],
+            "path,label,split",
+            '"b" has 0 images in test. Do: add images or leave the class out',
+        ),
         (["1.png,a", "gone.png,b"], "path,label", r"gone.png \(cannot be read \(No such file"),
     ],
 )

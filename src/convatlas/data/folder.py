@@ -56,8 +56,6 @@ def list_parts(parts: dict[str, Folder], root: Path, notes: tuple[str, ...] = ()
         notes=notes,
     )
     require_images(listing, range(len(files)))
-    if len(classes) == 1:
-        raise DataError(f"only one class ({quoted([classes[0]])}), at least two are needed", do="add another class")
     return listing
 
 

@@ -149,16 +149,36 @@ def divide(
 
 
 def require_images(listing: Listing, indices: Sequence[int], which: str = "") -> None:
-    """Refuse a listing in which a class has no image in a part.
+    """Refuse a listing in which a class has no image in a part, or all images are of one class.
 
     Raises:
         DataError: with the classes' names.
     """
-    if not listing.complete:
+    if listing.complete:
+        _require_complete(listing, indices, which)
+    else:
         for part in dict.fromkeys(listing.parts):
             if all(listing.parts[i] != part for i in indices):
                 raise DataError(f"{part} has no image{which}", do="add images")
-        return
+    require_two_classes(listing.classes, {listing.labels[i] for i in indices})
+
+
+def require_two_classes(classes: Sequence[str], present: set[int]) -> None:
+    """Refuse images that are all of one class: any network names it, and its error of 0 % says nothing.
+
+    Args:
+        classes: names.
+        present: labels of the images.
+
+    Raises:
+        DataError: with the class's name.
+    """
+    if len(present) == 1:
+        found = quoted([classes[label] for label in present])
+        raise DataError(f"only one class ({found}), at least two are needed", do="add another class")
+
+
+def _require_complete(listing: Listing, indices: Sequence[int], which: str) -> None:
     present = {(listing.parts[i], listing.labels[i]) for i in indices}
     parts = dict.fromkeys(listing.parts)
     for part in parts:
@@ -166,7 +186,8 @@ def require_images(listing: Listing, indices: Sequence[int], which: str = "") ->
         if empty:
             said = f"class {quoted(empty)} has" if len(empty) == 1 else f"the classes {quoted(empty)} have"
             where = f" in {part}" if len(parts) > 1 else ""
-            raise DataError(f"{said} 0 images{which}{where}", do="add images or remove the folder")
+            remove = "remove the folder" if listing.container == "folder" else "leave the class out of the table"
+            raise DataError(f"{said} 0 images{which}{where}", do=f"add images or {remove}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,8 +43,6 @@ def list_table(path: Path) -> Listing:
     if "train" not in parts:
         raise DataError(f'"{printable(str(path))}" has no image in train', do="name the part of some images train")
     classes = tuple(sorted(set(labels), key=natural_key))
-    if len(classes) == 1:
-        raise DataError(f"only one class ({quoted(classes)}), at least two are needed", do="add another class")
     numbers = {name: number for number, name in enumerate(classes)}
     return Listing(
         classes=classes,

@@ -214,3 +214,9 @@ def test_an_image_that_cannot_be_decoded_is_named(tmp_path):
     images = load_data(place, PREPROCESS).train
     with pytest.raises(DecodeError, match=r'cannot decode "train/5\.jpg": not an image'):
         images.stored(torch.arange(9))
+
+
+def test_one_class_is_refused(tmp_path):
+    place = write_set(tmp_path / "set", {"train": 4, "val": 2, "test": 2}, image, label=lambda i: 1)
+    with pytest.raises(DataError, match=r'^only one class \("owl"\), at least two are needed'):
+        load_data(place, PREPROCESS)

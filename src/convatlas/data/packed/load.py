@@ -6,7 +6,7 @@ from pathlib import Path
 
 from convatlas.data.decode import printable
 from convatlas.data.images import Data, make_data
-from convatlas.data.listing import TEST_SHARE, OnCorrupt
+from convatlas.data.listing import TEST_SHARE, OnCorrupt, require_two_classes
 from convatlas.data.packed.images import StreamedImages
 from convatlas.data.packed.manifest import find_shards, read_manifest
 from convatlas.data.packed.reading import RowGroups
@@ -103,9 +103,11 @@ def load_packed(path: Path, preprocess: Preprocess, *, name: str, seed: int, on_
 
     Raises:
         UsageError: pyarrow is not installed, or images are to be skipped that are decoded one by one.
-        DataError: as of `read_packed`.
+        DataError: as of `read_packed`, or all images are of one class.
     """
     packed = read_packed(path)
+    counts = [part.labels.bincount() for part in packed.parts.values()]
+    require_two_classes(packed.classes, {label for count in counts for label in count.nonzero().flatten().tolist()})
     if on_corrupt == "skip" and not packed.is_ours:
         raise UsageError(
             f'"{printable(name)}" is read while it is trained on, so nothing is known to skip',

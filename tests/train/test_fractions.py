@@ -85,6 +85,25 @@ def test_stopped_in_a_fraction_and_gone_on_with(tmp_path):
     assert read_card(RunFolder(out).best()).digest == before
 
 
+def test_the_report_keeps_its_contact_sheet(tmp_path):
+    """Only the curve of the fractions is new in it; 80 images are the fewest that have an eighth of each class."""
+    images = data()
+    few = replace(images, train=images.train.subset(torch.arange(160)))
+    settings = recipe(*SETTINGS, "epochs=1", "max_steps=2")
+    train(model(), few, settings, tmp_path / "run")
+    page = tmp_path / "run" / "report.html"
+    before = sheet(page)
+    train_fractions(model(), few, settings, tmp_path / "run")
+    assert sheet(page) == before and before.count("data:image") > 0
+
+
+def sheet(page) -> str:
+    """The section of the training images as the network sees them."""
+    _, _, rest = page.read_text().partition("<h2>What the network sees</h2>")
+    assert rest
+    return rest.partition("</section>")[0]
+
+
 def test_too_few_images(tmp_path):
     images = data()
     few = images.train.subset(torch.arange(79))

@@ -81,4 +81,6 @@ def carry_out(
     if result is not None:
         print_trained(result)
     for point in [] if found is None else found["points"]:
-        print_line(f"fraction    {point['fraction']:>3} {percent(point['top1_error'])} from {point['images']:,} images")
+        low, high = map(percent, point["interval"])
+        error = f"{percent(point['top1_error'])} (95 %: {low} to {high})"
+        print_line(f"fraction    {point['fraction']:>3} {error} from {point['images']:,} images")

@@ -28,6 +28,7 @@ from convatlas.train.recipe import Exponential, Plateau, Recipe, Schedule, Steps
 from convatlas.train.run import Started, train
 from convatlas.train.split import split
 from convatlas.train.stop import StoppedError
+from convatlas.train.views import training_views
 
 FOLDER = "fractions"
 PARTS = (8, 4, 2)
@@ -120,7 +121,7 @@ def train_fractions(
         points.append(_point(f"1/{part}", len(images), RunFolder(out)))
     found = {"steps": steps, "points": [*points, _point("1", len(learnt), folder)]}
     folder.write(f"{FOLDER}.json", to_json(found, indent=2))
-    _show(folder, model, data, recipe, torch.device(device), workers)
+    _show(folder, model, replace(data, train=learnt), recipe, torch.device(device), workers)
     return found
 
 
@@ -186,10 +187,11 @@ def _point(fraction: str, images: int, run: RunFolder) -> dict[str, Any]:
 def _show(
     folder: RunFolder, model: nn.Module, data: Data, recipe: Recipe, device: torch.device, workers: int | None
 ) -> None:
-    """Write the run's report again, now with the fractions."""
+    """Write the run's report again, now with the fractions; `data.train` are the images that it learnt."""
     card, tensors = read_checkpoint(folder.best(), WEIGHTS)
     best = copy.deepcopy(model).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     best.load_state_dict(tensors[WEIGHTS])
     answers = classify(best, plain_loader(data.test, recipe, device=device, workers=worker_threads(data.test, workers)))
     test = replace(answers, temperature=card.temperature)
-    write_report(folder.path, folder.read_json("result.json"), choose_examples(test, data))
+    views = training_views(training_loader(data.train, recipe, model, device=device, workers=0), recipe, data)
+    write_report(folder.path, folder.read_json("result.json"), replace(choose_examples(test, data), views=views))

@@ -29,10 +29,10 @@ def training_views(loader: Loader, recipe: Recipe, data: Data) -> Views:
     """
     items = spread(loader.labels.cpu(), _IMAGES)
     preprocess, images = recipe.preprocess, loader.images
-    passes = [
-        loader.shown(items, seed=recipe.seed, epoch=epoch, distortion=recipe.distortion) for epoch in range(_PASSES)
-    ]
-    training = torch.stack([preprocess.to_pixels(batch.inputs) for batch in passes], dim=1)
+    # One image at a time: a batch of large ones may need more memory than training does.
+    training = torch.stack([
+        torch.cat([_shown(loader, item, recipe, epoch) for epoch in range(_PASSES)]) for item in items.unsqueeze(1)
+    ])  # fmt: skip
     evaluation = preprocess.pad(images.stored(items.to(images.labels.device))).cpu()
     raws, rows = raw_of(data, images), []
     for i, item in enumerate(items.tolist()):
@@ -62,6 +62,11 @@ def spread(labels: Tensor, count: int) -> Tensor:
     # The first of each class, then the second ones, and so on.
     turns = sorted((turn, place, item) for place, own in enumerate(members) for turn, item in enumerate(own))
     return torch.tensor([item for _, item in sorted((place, item) for _, place, item in turns[:count])])
+
+
+def _shown(loader: Loader, item: Tensor, recipe: Recipe, epoch: int) -> Tensor:
+    batch = loader.shown(item, seed=recipe.seed, epoch=epoch, distortion=recipe.distortion)
+    return recipe.preprocess.to_pixels(batch.inputs)
 
 
 def _raw(raws: Callable[[int], Image.Image] | None, item: int) -> Image.Image | None:

@@ -75,6 +75,19 @@ def test_resume_with_other_images_is_refused(capsys, tmp_path, folder, begun):
     assert contents(begun) == before
 
 
+def test_resume_with_an_edited_recipe_is_refused(capsys, begun):
+    """Put back to the letter, it is the run's own again."""
+    file = begun / "recipe.toml"
+    text = file.read_text()
+    file.write_text(text.replace("epochs = 100000", "epochs = 1"))
+    before = contents(begun)
+    message = refused(capsys, 2, "train", "--resume", "--out", begun)
+    assert f"{file} was changed since the run began" in message and f"--recipe {file}" in message
+    assert contents(begun) == before
+    file.write_text(text)
+    test_stopped_run_goes_on_where_it_was(begun)
+
+
 def test_stopped_run_goes_on_where_it_was(begun):
     step = steps(begun)
     with subprocess.Popen(

@@ -165,4 +165,8 @@ FAULTS = (
     Fault("batch that does not fit suggested", "train/find_batch.py", 'tried[-1].images if ended == "memory" else recipe.batch_size', "recipe.batch_size", ("tests/train/test_find_batch.py",)),
     Fault("changed file trained on", "data/originals.py", "if digest is not None and", "if False and", LOST),
     Fault("step before a lost image not kept", "train/run.py", "        self._keep(is_best=False)\n        return image_lost", "        return image_lost", LOST),
+    Fault("edited recipe resumed", "train/identity.py", 'if before.get("recipe_sha256") not in', 'if False and before.get("recipe_sha256") not in', ("tests/cli/test_run_folders.py",)),
+    Fault("contact sheet lost with fractions", "train/fractions.py", "replace(choose_examples(test, data), views=views)", "choose_examples(test, data)", ("tests/train/test_fractions.py",)),
+    Fault("turned photo decoded as it lies", "data/jpeg.py", "or orientation_of(image) != 1", "or False", ("tests/data/test_jpeg.py",)),
+    Fault("memory at the start not spoken of", "train/run.py", "            step, kept = (1, 0) if run is None else", "            if run is None:\n                raise\n            step, kept = (1, 0) if run is None else", ("tests/train/test_memory.py",)),
 )  # fmt: skip

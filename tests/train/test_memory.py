@@ -172,6 +172,16 @@ def test_a_process_with_a_limit_is_told_what_fits(tmp_path):
     assert (again.returncode, again.stdout.strip()) == (0, "1"), again.stdout + again.stderr
 
 
+@pytest.mark.slow
+def test_images_of_which_not_two_fit_are_one_line(tmp_path):
+    """6,028 squared in 4 bytes is 145 MB an image, and 225 MB are left: no step, no estimate, no traceback."""
+    refused = limited(tmp_path / "refused", "preprocess.padding=3000")
+    assert refused.returncode == 6, refused.stderr
+    assert re.fullmatch(r"memory ran out: there is none for two images of 1x60\d\dx60\d\d; last good: step 0\. Do: .*",
+                        refused.stdout.strip())  # fmt: skip
+    assert "Traceback" not in refused.stderr
+
+
 def test_free_memory_is_known_here():
     assert available_bytes(torch.device("cpu")) > 1e8
     assert available_bytes(torch.device("meta")) is None

@@ -1,5 +1,6 @@
 """What makes a run that run: the network, the images, the recipe, the command."""
 
+import hashlib
 import shlex
 import sys
 from collections.abc import Sequence
@@ -41,19 +42,27 @@ def identity_of(model: nn.Module, data: Data, *, learnt: int, validated: int) ->
     }
 
 
-def run_json(identity: dict[str, Any], data_card: dict[str, Any], model: nn.Module, numerics: Numerics) -> str:
+def run_json(
+    identity: dict[str, Any], data_card: dict[str, Any], model: nn.Module, recipe: Recipe, numerics: Numerics
+) -> str:
     """What a run folder says of its beginning: `run.json`.
 
     Args:
         identity: see `identity_of`.
         data_card: see `data_card`.
         model: as it is before the first step.
+        recipe: as it is written beside it.
         numerics: what was chosen for it.
     """
     weights = _weights_of(model)
     begun = {} if weights is None else {"weights": weights}
+    written = {"recipe_sha256": _sha256(recipe.to_toml())}
     chosen = {"numerics": numerics.model_dump(), "command": command(numerics.settings)}
-    return to_json(identity | {"data_card": data_card} | chosen | begun, indent=2)
+    return to_json(identity | {"data_card": data_card} | written | chosen | begun, indent=2)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _weights_of(model: nn.Module) -> dict[str, str] | None:
@@ -90,10 +99,14 @@ def refuse_changes(folder: RunFolder, recipe: Recipe, identity: dict[str, Any]) 
         UsageError: naming each difference, then and now.
     """
     before = folder.read_json("run.json")
-    changes = [
-        f"{key}: {then} -> {now}"
-        for key, (then, now) in Recipe.from_file(folder.path / "recipe.toml").differences(recipe).items()
-    ]
+    file = folder.path / "recipe.toml"
+    # A recipe that was edited would be compared with itself.
+    if before.get("recipe_sha256") not in (None, _sha256(file.read_text("utf-8"))):
+        raise UsageError(
+            f"{file} was changed since the run began",
+            do=f"put it back to resume, or begin a new run: --recipe {shlex.quote(str(file))} and a new --out",
+        )
+    changes = [f"{key}: {then} -> {now}" for key, (then, now) in Recipe.from_file(file).differences(recipe).items()]
     changes += [f"{key}: {before.get(key)} -> {now}" for key, now in identity.items() if before.get(key) != now]
     if changes:
         raise UsageError(

@@ -8,7 +8,7 @@ from torch import nn
 
 from convatlas.data.images import AnyImages
 from convatlas.errors import DataError, OutOfMemoryError
-from convatlas.train.memory import free_memory, out_of_memory, two_inputs
+from convatlas.train.memory import free_memory, is_out_of_memory, out_of_memory, two_inputs
 from convatlas.train.recipe import Recipe
 from convatlas.train.stop import StoppedError, StopRequest
 
@@ -65,9 +65,19 @@ def memory_ran_out(
         ranks: how many shared the step's images.
     """
     free_memory(error, model)
+    try:
+        sample = two_inputs(images, recipe.preprocess, device)
+    except (RuntimeError, MemoryError) as again:
+        if not is_out_of_memory(again):
+            raise
+        size = "x".join(map(str, recipe.preprocess.input_size))
+        return OutOfMemoryError(
+            f"memory ran out: there is none for two images of {size}; last good: step {kept}",
+            do="use smaller images (--set preprocess.size), or a machine with more memory",
+        )
     found = out_of_memory(
         model,
-        two_inputs(images, recipe.preprocess, device),
+        sample,
         step=step,
         batch_size=recipe.batch_size,
         parts=recipe.accumulate,

@@ -13,7 +13,7 @@ from convatlas.data.images import AnyImages, Data
 from convatlas.data.loader import Loader
 from convatlas.data.source import load_data
 from convatlas.data.threads import cores
-from convatlas.errors import DataError, OutOfMemoryError
+from convatlas.errors import DataError
 from convatlas.report import Views, contact_sheet
 from convatlas.train.agreement import SharedStop, refuse_disagreement, started_with
 from convatlas.train.batch_norm import batch_norm_remarks, refuse_single_images
@@ -100,21 +100,26 @@ def train(
         torch.random.fork_rng(),
         same_bits(device, recipe.threads),
     ):
-        run = _Run(folder, model, data, recipe, device, workers, ranks)
-        run.time_limit = time_limit
-        with listen(lambda: run.kept_step) as asked:
-            stop = SharedStop(asked, ranks)
-            remarks = run.restore() if resume else run.begin()
-            on_event(Started(folder.path, data, run.kept_step, run.steps, (*data.notes, *run.remarks, *remarks)))
-            try:
+        run: _Run | None = None
+        try:
+            run = _Run(folder, model, data, recipe, device, workers, ranks)
+            run.time_limit = time_limit
+            with listen(lambda: run.kept_step) as asked:
+                stop = SharedStop(asked, ranks)
+                remarks = run.restore() if resume else run.begin()
+                on_event(Started(folder.path, data, run.kept_step, run.steps, (*data.notes, *run.remarks, *remarks)))
                 run.fit(on_event, stop)
                 return run.finish(stop)
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
-                # A step may have moved batch statistics or some of the weights: what counts is the last checkpoint.
-                raise run.out_of_memory(error) from None
-            finally:
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            # A step may have moved batch statistics or some of the weights: what counts is the last checkpoint.
+            step, kept = (1, 0) if run is None else (run.state.progress.step + 1, run.kept_step)
+            raise memory_ran_out(
+                error, model, data.train, recipe, device, step=step, kept=kept, ranks=ranks.world
+            ) from None
+        finally:
+            if run is not None:
                 run.history.close()
 
 
@@ -147,6 +152,7 @@ class _Run:
         sample = two_inputs(learnt, recipe.preprocess, device)
         refuse_too_large(model, sample, batch_size=recipe.batch_size, parts=recipe.accumulate, ranks=ranks.world)
         self.kept_step, self.kept_epoch = 0, -1
+        self.history: History = FollowedHistory()
         self.data_card = data_card(data, learnt, held_out, recipe.preprocess)
         self.identity = identity_of(model, data, learnt=len(learnt), validated=len(held_out))
         self.remarks = (
@@ -163,7 +169,9 @@ class _Run:
         self.folder.write("recipe.toml", self.recipe.to_toml())
         self.folder.write_pieces("split.csv", split_csv(self.parts))
         self.folder.write("environment.json", to_json(environment() | {"ranks": self.ranks.world}, indent=2))
-        self.folder.write("run.json", run_json(self.identity, self.data_card, self.state.model, self.numerics))
+        self.folder.write(
+            "run.json", run_json(self.identity, self.data_card, self.state.model, self.recipe, self.numerics)
+        )
         if self.ranks.is_first:
             self.folder.write("views.png", contact_sheet(self._views()))
         self.history = self._history()
@@ -210,12 +218,6 @@ class _Run:
             # After a step that was not kept, or while it was being validated.
             self._keep(is_best=False)
             raise self._stopped(stop)
-
-    def out_of_memory(self, error: Exception) -> OutOfMemoryError:
-        """The error to raise instead of PyTorch's or Python's."""
-        model, images, step = self.state.model, self.train_images, self.state.progress.step + 1
-        kept, world = self.kept_step, self.ranks.world
-        return memory_ran_out(error, model, images, self.recipe, self.device, step=step, kept=kept, ranks=world)
 
     def _events(self, stop: StopRequest) -> Iterator[Event]:
         recipe, parts, limit = self.numerics.applied_to(self.recipe), (self.loader, self.validation), self.time_limit

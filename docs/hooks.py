@@ -10,6 +10,7 @@ from mkdocs.structure.pages import Page
 from parts import PARTS
 from parts.chart import atlas_charts
 from parts.drawings import drawings
+from parts.learning import learning_curves
 from parts.networks import families, network
 from PIL import Image
 
@@ -34,7 +35,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         page = network(name)
         files.append(File.generated(config, f"networks/{name}.md", content=page))
     files.append(File.generated(config, "images/seven-seen.png", content=_seen(Path(config.docs_dir))))
-    for name, drawn in atlas_charts().items():
+    for name, drawn in (atlas_charts() | learning_curves()).items():
         files.append(File.generated(config, f"images/{name}", content=drawn))
     for name, drawn in drawings().items():
         files.append(File.generated(config, f"images/networks/{name}", content=drawn))

@@ -21,13 +21,33 @@ def figures() -> str:
         (
             f"[{r['network']}](networks/{r['network']}.md)", r["data"], f"`{r['recipe']}`",
             _percent(r["median_error_percent"]), ", ".join(f"{e:.2f}" for e in r["errors_percent"]),
-            _percent(r["published_percent"]), f"{r['minutes']:g}",
+            _published(r), f"{r['minutes']:g}",
         )
         for r in rows
     ]  # fmt: skip
     how = dict.fromkeys((r["command"], str(r["machine"])) for r in rows)
     listed = "\n".join(f"- `{command}` on {machine}" for command, machine in how)
-    return f"{table('network|data|recipe|median:|each seed|published:|minutes:', lines)}\n{listed}"
+    heading = "network|data|recipe|median:|each seed|published|minutes:"
+    return "\n\n".join([f"{table(heading, lines)}\n{listed}", *map(_shown, with_curves())])
+
+
+def with_curves() -> dict[str, list[dict[str, Any]]]:
+    """The rows of figures that have curves, by data set."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in _rows("figures.json"):
+        if row.get("curves"):
+            found.setdefault(row["data"], []).append(row)
+    return found
+
+
+def _shown(data: str) -> str:
+    """The charts of `learning_curves` for a data set, of which a page shows the one that suits its ground."""
+    what = f"Validation and training error on {data} over the epochs, a colour for each network"
+    return "\n".join(f"![{what}](images/learnt-{data}-{ground}.svg#only-{ground})" for ground in ("light", "dark"))
+
+
+def _published(row: dict[str, Any]) -> str:
+    return " ".join([_percent(row["published_percent"]), *([f"({row['source']})"] if row.get("source") else [])])
 
 
 def _percent(value: float | None) -> str:

@@ -264,8 +264,17 @@ def test_figures_are_shown_when_they_are_there(part, monkeypatch: pytest.MonkeyP
     }  # fmt: skip
     (tmp_path / "figures.json").write_text(json.dumps([row]))
     assert "| 0.80 % | 0.79, 0.80, 0.83 | 0.80 % | 12.5 |" in part("figures")
+    (tmp_path / "figures.json").write_text(json.dumps([{**row, "source": "table 6"}]))
+    assert "| 0.80 % (table 6) | 12.5 |" in part("figures")
     (tmp_path / "figures.json").write_text(json.dumps([{**row, "published_percent": None}]))
     assert "| – | 12.5 |" in part("figures")
+    assert "learnt-mnist" not in part("figures")
+    curves = {"train": [60.0, 20.0], "validation": [30.0, 12.5]}
+    (tmp_path / "figures.json").write_text(json.dumps([{**row, "name": "lenet5-mnist", "curves": curves}]))
+    assert "images/learnt-mnist-dark.svg#only-dark" in part("figures")
+    drawn = importlib.import_module("parts.learning").learning_curves()
+    assert sorted(drawn) == ["learnt-mnist-dark.svg", "learnt-mnist-light.svg"]
+    assert b"lenet5 12.5 %" in drawn["learnt-mnist-light.svg"]
     timing = {"benchmark": "b", "ours": 2, "peer": 1, "ratio": 2.0, "unit": "images/s", "machine": "2 cores"}
     (tmp_path / "speed").mkdir()
     (tmp_path / "speed" / "b.json").write_text(json.dumps([timing]))

@@ -5,7 +5,7 @@ from pathlib import Path
 from convatlas.costs import cost
 from convatlas.data.headers import read_headers
 from convatlas.models import create_model, get_variant
-from convatlas.recipes.choice import OWN, auto_choice
+from convatlas.recipes.choice import auto_choice
 from convatlas.recipes.modern import Choice
 from convatlas.train.batch_norm import has_batch_norm
 
@@ -32,5 +32,5 @@ def auto_recipe(network: str, data: str | Path, *, offline: bool = False) -> Cho
         batch_norm=has_batch_norm(create_model(network, device="meta")),
         input_size=variant.input_size,
         min_size=variant.min_size,
-        images=None if network in OWN else read_headers(data, offline=offline),
+        images=read_headers(data, offline=offline),
     )

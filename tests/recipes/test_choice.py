@@ -3,6 +3,7 @@
 from functools import cache
 
 import pytest
+from PIL import Image
 
 import convatlas
 from convatlas.costs import cost
@@ -41,6 +42,9 @@ def chosen(network: str, images: Headers | None) -> Recipe:
 CHOICES = [
     ("lenet5", PHOTOS, "lenet5", Sgd, (1, 32, 32)),
     ("lenet5_modern", None, "lenet5_modern", AdamW, (1, 32, 32)),
+    ("lenet5_modern", DIGITS, "lenet5_modern", AdamW, (1, 32, 32)),
+    ("lenet5_modern", CIFAR, "modern_small", AdamW, (3, 32, 32)),
+    ("lenet5_modern", PHOTOS, "modern_small", AdamW, (3, 32, 32)),
     ("nin_mnist", DIGITS, "modern_small", AdamW, (1, 28, 28)),
     ("nin_cifar10", CIFAR, "modern_small", AdamW, (3, 32, 32)),
     ("resnet20_cifar", CIFAR, "modern_small", Sgd, (3, 32, 32)),
@@ -82,10 +86,13 @@ def test_what_is_grey_is_not_mirrored_and_photos_are():
 
 def test_every_default_but_lenets_has_what_is_modern():
     """He et al. 2019, sections 3 and 5: smoothing, no decay of biases, a warm-up; an average; cut gradients."""
-    for network, images, *_ in CHOICES:
-        if network in OWN:
+    for network, images, name, *_ in CHOICES:
+        if name in OWN:
             continue
         recipe = chosen(network, images)
+        # Long enough for the rise of the rate and the plateau behind it, short enough to save something.
+        assert 0.3 <= recipe.early_stopping.patience / recipe.epochs <= 0.4
+        assert recipe.precision == ("fp32" if recipe.name == "modern_small" else "auto")
         assert recipe.loss == CrossEntropy(label_smoothing=0.1)
         assert not getattr(recipe.optimizer, "decay_norm_and_bias", True)
         assert recipe.ema > 0 and recipe.clip_norm > 0
@@ -124,4 +131,15 @@ def test_the_reason_is_one_line_of_what_and_why():
         "the images are grey, 28 pixels square: it sees 1x28x28, all of each image"
     )
     assert choice.recipe == chosen("resnet20_cifar", DIGITS)
-    assert convatlas.auto_recipe("lenet5", "nowhere").reason == "recipe: lenet5, the network's own"
+    assert convatlas.auto_recipe("lenet5", "mnist5k").reason == "recipe: lenet5, the network's own"
+
+
+def test_lenet_says_what_becomes_of_colour_and_size(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (60, 48), "red").save(tmp_path / name / "1.png")
+    assert convatlas.auto_recipe("lenet5", tmp_path).reason == (
+        "recipe: lenet5, the network's own; the images are colour, 48 pixels on the shorter side: "
+        "it sees them grey, scaled to 28x28"
+    )
+    assert convatlas.auto_recipe("lenet5_modern", tmp_path).recipe.preprocess.channels == 3

@@ -130,3 +130,14 @@ def test_every_family_learns_with_the_default(network, steps, tmp_path):
     result = convatlas.train(model, data, recipe, tmp_path / "run")
     assert result.test.loss < 0.75 * math.log(10)
     assert result.test.top1_error < 0.6
+
+
+@pytest.mark.full
+def test_vgg_learns_with_the_default_as_it_is(tmp_path):
+    """Without batch normalisation, from scratch; of the recipe only the length is another one."""
+    recipe = convatlas.auto_recipe("vgg11", "mnist5k").recipe.with_settings(["max_steps=600"])
+    data = digits(recipe, 2000)
+    torch.manual_seed(0)
+    model = convatlas.create_model("vgg11", num_classes=10, in_channels=recipe.preprocess.channels)
+    result = convatlas.train(model, data, recipe, tmp_path / "run")
+    assert result.test.top1_error < 0.3

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from convatlas.data.headers import Headers
 from convatlas.errors import UsageError
-from convatlas.recipes.modern import Choice, modern_recipe
+from convatlas.recipes.modern import Choice, described, modern_recipe
 from convatlas.recipes.named import RECIPES
 from convatlas.train.recipe import Recipe
 
@@ -57,11 +57,21 @@ def auto_choice(
 ) -> Choice:
     """The default recipe of a network for some images, and why; see `modern_recipe` for the arguments.
 
-    LeNet-5 and its modern variation have recipes of their own. The others have the modern default of their size, with
-    the input and the random changes that suit the images.
+    LeNet-5 has a recipe of its own, for grey images as in its paper, and so has its modern variation where the images
+    are grey. The others have the modern default of their size, with the input and the random changes that suit the
+    images.
     """
-    if network in OWN:
-        return Choice(RECIPES[network](), f"recipe: {network}, the network's own")
+    if network == "lenet5" or (network in OWN and (images is None or images.channels == 1)):
+        return _own(network, images)
     return modern_recipe(
         network, params=params, batch_norm=batch_norm, input_size=input_size, min_size=min_size, images=images
     )
+
+
+def _own(network: str, images: Headers | None) -> Choice:
+    recipe = RECIPES[network]()
+    height, width = recipe.preprocess.size
+    reason = f"recipe: {network}, the network's own"
+    if images is None or (images.channels == 1 and images.is_square and images.shorter == height):
+        return Choice(recipe, reason)
+    return Choice(recipe, f"{reason}; {described(images)}: it sees them grey, scaled to {height}x{width}")

@@ -106,9 +106,10 @@ class Loader:
         return -(-len(self.labels) // (self.batch_size * self.share.world))
 
     def in_order(self) -> Iterator[Batch]:
-        """One pass in the set's order, nothing distorted; of several ranks, each has some of the batches."""
+        """One pass in the set's order, nothing distorted; of several ranks, each has some batches in a row."""
         order = torch.arange(len(self.labels), device=self.labels.device)
-        own = range(self.share.rank * self.batch_size, len(order), self.share.world * self.batch_size)
+        each = self.rounds * self.batch_size
+        own = range(self.share.rank * each, min((self.share.rank + 1) * each, len(order)), self.batch_size)
         parts = (_WHOLE.of(order[start : start + self.batch_size]) for start in own)
         return self._batches(parts, None, 0, 0)
 
@@ -135,7 +136,7 @@ class Loader:
 
     def _order(self, seed: int, epoch: int) -> Tensor | BlockOrder:
         if isinstance(self.images, StreamedImages):
-            return self.images.order(seed=seed, epoch=epoch)
+            return self.images.order(batch_size=self.batch_size, seed=seed, epoch=epoch)
         return epoch_order(self.labels, seed=seed, epoch=epoch, balanced=self.balanced).to(self.labels.device)
 
     def _batches(self, parts: Iterable[Part], distortion: Distortion | None, seed: int, epoch: int) -> Iterator[Batch]:

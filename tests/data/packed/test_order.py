@@ -1,19 +1,27 @@
-"""The order of a pass over row groups: each image once, in windows, from any place, evenly."""
+"""The order of a pass over row groups: each image once, in lanes and windows, from any place, evenly."""
+
+import math
 
 import pytest
 import torch
 
-from convatlas.data.packed.order import LEAST, WINDOW, BlockOrder, weights
+from convatlas.data.packed.order import LEAST, WINDOW, BlockOrder, lanes_of, weights
+from convatlas.data.share import Share
 
-# 40 row groups of 5 to 9 images of 4 MiB each: a window takes about five of them.
-COUNTS = torch.tensor([5 + i % 5 for i in range(40)])
+# 300 row groups of 5 to 9 images; a lane's window of 4 MiB takes up to four of them.
+COUNTS = torch.tensor([5 + i % 5 for i in range(300)])
 STARTS = torch.cat([torch.zeros(1, dtype=torch.int64), COUNTS.cumsum(0)])
-WEIGHTS = weights(COUNTS, COUNTS << 22)
+WEIGHTS = weights(COUNTS, COUNTS * (WINDOW // 32 // 36))
 TOTAL = int(STARTS[-1])
+BATCH = 64
 
 
-def order(seed: int = 0, epoch: int = 0) -> BlockOrder:
-    return BlockOrder(STARTS, WEIGHTS, seed=seed, epoch=epoch)
+def order(seed: int = 0, epoch: int = 0, batch_size: int = BATCH) -> BlockOrder:
+    return BlockOrder(STARTS, WEIGHTS, batch_size=batch_size, seed=seed, epoch=epoch)
+
+
+def groups_of(places: torch.Tensor) -> torch.Tensor:
+    return torch.searchsorted(STARTS, places, right=True) - 1
 
 
 def test_each_image_once_and_a_function_of_seed_and_epoch():
@@ -32,30 +40,54 @@ def test_any_part_of_it_can_be_had_alone(size):
     assert len(order()[5:5]) == 0
 
 
-@pytest.mark.parametrize("ranks", [2, 3, 8])
-def test_ranks_take_parts_of_a_global_batch(ranks):
-    """The parts that the ranks see are together what one rank sees of the larger batch."""
-    size = 4 * ranks
-    alone = [set(order()[at : at + size].tolist()) for at in range(0, TOTAL, size)]
-    parts = [
-        [order()[at + r * 4 : min(at + (r + 1) * 4, at + size)].tolist() for at in range(0, TOTAL, size)]
-        for r in range(ranks)
+@pytest.mark.parametrize("ranks", [2, 4, 8, 32])
+def test_a_rank_reads_its_part_of_the_row_groups(ranks):
+    """Together the ranks see what one rank sees; of 300 row groups each reads 300 / ranks and those at two borders."""
+    alone, cut = order(), [order() for _ in range(ranks)]
+    starts = range(0, TOTAL - BATCH + 1, BATCH)
+    batches = [alone[at : at + BATCH] for at in starts]
+    parts = [[Share(r, ranks).of(cut[r][at : at + BATCH]).places for at in starts] for r in range(ranks)]
+    assert all(
+        torch.equal(torch.cat(step), batch) for step, batch in zip(zip(*parts, strict=True), batches, strict=True)
+    )
+    for rank in parts:
+        # Rows are shared out evenly, and row groups have 7 of them in the mean, 5 at least.
+        assert len(groups_of(torch.cat(rank)).unique()) <= 1.15 * 300 / ranks + 2
+
+
+def test_the_order_is_the_same_for_every_number_of_ranks_and_ranks_between_share_lanes():
+    alone = order()[:BATCH]
+    parts = [Share(r, 3).of(alone).places for r in range(3)]
+    assert torch.equal(torch.cat(parts), alone)
+    read = [len(groups_of(torch.cat([Share(r, 3).of(order()[k : k + 64]).places for k in range(0, 2048, 64)])).unique())
+            for r in range(3)]  # fmt: skip
+    assert max(read) <= 1.15 * 300 / 3 + 300 / 32 * 2 + 2
+
+
+def test_lanes_divide_the_batch_and_fit_into_memory():
+    assert [lanes_of(batch, 1) for batch in (1, 7, 32, 48, 100, 256)] == [1, 1, 32, 16, 4, 32]
+    assert [lanes_of(256, largest) for largest in (WINDOW // 32, WINDOW // 32 + 1, WINDOW // 5, 2 * WINDOW)] == [
+        32,
+        16,
+        4,
+        1,
     ]
-    together = [{image for rank in parts for image in rank[step]} for step in range(len(alone))]
-    assert together == alone
 
 
-def test_a_window_holds_whole_row_groups_and_is_as_large_as_it_may_be():
-    found, places = order(), order()[:]
-    assert sum(found.windows) == TOTAL and len(found.windows) > 5
-    group = torch.searchsorted(STARTS, places, right=True) - 1
-    at = 0
-    for window in found.windows:
-        groups = set(group[at : at + window].tolist())
-        assert sum(int(COUNTS[g]) for g in groups) == window
-        # At most one row group goes beyond the window's end.
-        assert sum(int(WEIGHTS[g]) for g in groups) < WINDOW + int(WEIGHTS.max())
-        at += window
+@pytest.mark.parametrize("batch", [64, 100, 7])
+def test_windows_hold_row_groups_and_no_more_than_they_may(batch):
+    found, places = order(batch_size=batch), order(batch_size=batch)[:]
+    assert sum(found.windows) == TOTAL and len(found.windows) > found.lanes
+    each = batch // found.lanes
+    full = TOTAL // batch * batch
+    # Lane after lane, as far as full batches go: a lane's images are in every batch's same places.
+    lanes = places[:full].reshape(-1, found.lanes, each).transpose(0, 1).flatten(1)
+    assert all(len(lane.unique()) == len(lane) for lane in lanes)
+    heaviest = int(WEIGHTS.max())
+    seen = [groups_of(lane[: found.windows[0]]).unique() for lane in lanes[:1]]
+    assert all(int(WEIGHTS[g].sum()) <= max(WINDOW // found.lanes, heaviest) + heaviest for g in seen)
+    # All lanes' windows at one time, each with a row group that it shares with its neighbour.
+    assert found.lanes * heaviest <= WINDOW
 
 
 def test_small_images_are_counted_as_larger_ones():
@@ -63,34 +95,34 @@ def test_small_images_are_counted_as_larger_ones():
     assert weights(counts, torch.tensor([1000, 1 << 30])).tolist() == [1000 * LEAST, 1 << 30]
 
 
-def test_a_set_within_a_window_is_shuffled_like_a_set_in_memory():
-    """Every image comes equally often to every tenth of the pass; 6 row groups of 10 images, 600 epochs."""
+@pytest.mark.parametrize("batch", [6, 12, 20, 30])
+def test_a_small_set_is_shuffled_like_a_set_in_memory(batch):
+    """Every image comes equally often to every batch of the pass; 6 row groups of 10 images, 600 epochs."""
     starts = torch.arange(0, 61, 10)
-    table = torch.zeros(60, 10)
+    cells = 60 // batch
+    table = torch.zeros(60, cells)
     for epoch in range(600):
-        found = BlockOrder(starts, weights(starts.diff(), starts.diff()), seed=3, epoch=epoch)
-        assert len(found.windows) == 1
-        table[found[:], torch.arange(60) // 6] += 1
-    # 600 draws in 10 cells: chi-square with 9 degrees of freedom for an image, 540 for all; 6 sigma are below 740.
-    chi = ((table - 60) ** 2 / 60).sum(1)
+        found = BlockOrder(starts, weights(starts.diff(), starts.diff()), batch_size=batch, seed=3, epoch=epoch)
+        table[found[:], torch.arange(60) // batch] += 1
+    # Chi-square with one degree of freedom less than there are batches, for each of 60 images; 6 sigma either way.
+    chi = ((table - 600 / cells) ** 2 / (600 / cells)).sum(1)
+    freedom = 60 * (cells - 1)
     assert float(chi.max()) < 40
-    assert 350 < float(chi.sum()) < 740
+    assert abs(float(chi.sum()) - freedom) < 6 * math.sqrt(2 * freedom)
 
 
-def test_neighbours_of_a_row_group_are_parted_over_the_epochs():
-    """Over many windows a row group meets every other one."""
-    met = torch.zeros(40, 40, dtype=torch.bool)
-    for epoch in range(120):
-        found, at = order(epoch=epoch), 0
-        group = torch.searchsorted(STARTS, found[:], right=True) - 1
-        for window in found.windows:
-            members = group[at : at + window].unique()
+def test_images_of_a_row_group_meet_those_of_all_others_over_the_epochs():
+    met = torch.zeros(300, 300, dtype=torch.bool)
+    for epoch in range(60):
+        for batch in groups_of(order(epoch=epoch)[:]).split(BATCH):
+            members = batch.unique()
             met[members.unsqueeze(1), members] = True
-            at += window
     assert met.all()
 
 
-def test_groups_without_images_are_passed_over():
+@pytest.mark.parametrize("batch", [1, 2, 4, 32])
+def test_groups_without_images_are_passed_over(batch):
     starts = torch.tensor([0, 0, 3, 3, 3, 5, 5])
     for epoch in range(10):
-        assert sorted(BlockOrder(starts, torch.full((6,), WINDOW), seed=0, epoch=epoch)[:].tolist()) == [0, 1, 2, 3, 4]
+        found = BlockOrder(starts, torch.full((6,), WINDOW // 8), batch_size=batch, seed=0, epoch=epoch)
+        assert sorted(found[:].tolist()) == [0, 1, 2, 3, 4]

@@ -19,6 +19,7 @@ from convatlas.data.packed import order, reading
 from convatlas.data.packed.images import StreamedImages
 from convatlas.data.packed.manifest import PACKED, PACKING
 from convatlas.data.preprocess import Preprocess
+from convatlas.data.share import Share
 from convatlas.data.source import load_data
 from convatlas.errors import DataError, UsageError
 from tests.data.packed.shards import CLASSES, write_set
@@ -41,7 +42,7 @@ def number_of(pixels: torch.Tensor) -> torch.Tensor:
 def small_windows(monkeypatch):
     """Row groups of 4 images, windows of 16."""
     monkeypatch.setattr(order, "WINDOW", 16 * order.LEAST)
-    monkeypatch.setattr("convatlas.data.packed.write.WINDOW", 16 * 4 * order.LEAST)
+    monkeypatch.setattr("convatlas.data.packed.write.WINDOW", 32 * 5 * order.LEAST)
     monkeypatch.setattr(reading, "_KEPT", 2 * 16 * order.LEAST)
 
 
@@ -69,9 +70,9 @@ def test_a_selection_of_them(place):
     chosen = load_data(place, PREPROCESS).train.subset(torch.tensor([250, 3, 100, 7])).subset(torch.tensor([0, 2, 3]))
     assert list(chosen.names) == ["train/3.jpg", "train/100.jpg", "train/250.jpg"]
     assert number_of(chosen.stored(torch.tensor([2, 0]))).tolist() == [250, 3]
-    assert sorted(chosen.order(seed=0, epoch=0)[:].tolist()) == [0, 1, 2]
+    assert sorted(chosen.order(batch_size=2, seed=0, epoch=0)[:].tolist()) == [0, 1, 2]
     half = load_data(place, PREPROCESS).train.subset(torch.arange(0, 300, 2))
-    assert sorted(half.order(seed=1, epoch=4)[:].tolist()) == list(range(150))
+    assert sorted(half.order(batch_size=64, seed=1, epoch=4)[:].tolist()) == list(range(150))
 
 
 @pytest.mark.parametrize("crop", [None, AreaCrop(area=(0.3, 1.0)), PaddedCrop(pixels=2)])
@@ -101,13 +102,29 @@ def test_no_more_is_kept_than_two_windows(place):
         assert 0 < kept < 20 and images.shards._weight <= reading._KEPT
 
 
-def test_a_pass_reads_each_row_group_once(place, monkeypatch):
+def test_a_pass_reads_each_row_group_once_and_those_on_a_border_of_lanes_twice(place, monkeypatch):
     read = []
     column = reading._column
     monkeypatch.setattr(reading, "_column", lambda part, group, leaf: read.append(group) or column(part, group, leaf))
     images = load_data(place, PREPROCESS).train
     list(Loader(images, PREPROCESS, batch_size=4, workers=2).shuffled(seed=0, epoch=0, distortion=Distortion()))
-    assert sorted(read) == list(range(len(images.shards.part.starts) - 1))
+    groups = len(images.shards.part.starts) - 1
+    assert set(read) == set(range(groups))
+    assert len(read) <= groups + 3
+
+
+def test_a_rank_reads_its_part_of_what_is_evaluated(place, monkeypatch):
+    """300 images in row groups of 4: three ranks of batches of 10 read 100 each, which is some 27 row groups of 77."""
+    column, classified = reading._column, []
+    for rank in range(3):
+        read: set[int] = set()
+        monkeypatch.setattr(
+            reading, "_column", lambda part, group, leaf, read=read: read.add(group) or column(part, group, leaf)
+        )
+        loader = Loader(load_data(place, PREPROCESS).train, PREPROCESS, batch_size=10, share=Share(rank, 3))
+        classified += [batch.items for batch in loader.in_order()]
+        assert len(read) <= 29
+    assert torch.equal(torch.cat(classified), torch.arange(300))
 
 
 def test_balanced_sampling_is_refused(place):

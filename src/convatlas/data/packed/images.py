@@ -70,12 +70,12 @@ class StreamedImages:
         (image,) = self._images(torch.tensor([item]))
         return self._decoded(image, lambda data: decode(io.BytesIO(data), ""))
 
-    def order(self, *, seed: int, epoch: int) -> BlockOrder:
+    def order(self, *, batch_size: int, seed: int, epoch: int) -> BlockOrder:
         """Which images a training pass shows, in order; positions in this set."""
         part = self.shards.part
         rows = part.starts[1:] - part.starts[:-1]
         starts = part.starts if self.chosen is None else torch.searchsorted(self.chosen, part.starts.int())
-        return BlockOrder(starts, weights(rows, part.sizes), seed=seed, epoch=epoch)
+        return BlockOrder(starts, weights(rows, part.sizes), batch_size=batch_size, seed=seed, epoch=epoch)
 
     @property
     def digest(self) -> bytes:

@@ -10,6 +10,8 @@ from convatlas.data.hashing import seed_of
 WINDOW = 1 << 27
 """Bytes of encoded images that are shuffled together; an image counts as `LEAST` at least."""
 LEAST = 1 << 15
+LANES = 32
+"""Most parts of a pass that are read beside each other, and with it most ranks that each read images of their own."""
 
 
 def weights(rows: Tensor, sizes: Tensor) -> Tensor:
@@ -17,42 +19,65 @@ def weights(rows: Tensor, sizes: Tensor) -> Tensor:
     return torch.maximum(rows * LEAST, sizes)
 
 
-class BlockOrder:
-    """Which images a pass shows, in order: each once, a function of (seed, epoch) and of the row groups alone.
+def lanes_of(batch_size: int, largest: int) -> int:
+    """How many lanes a pass has: a power of two that divides the batch, so that row groups of all fit into a window.
 
-    The row groups are shuffled and cut into windows; the images of a window are shuffled. So a window is all that has
-    to be in memory, and a set within one window is shuffled as if it lay in memory. Any part of the order can be had
-    without the parts before it, which is what resuming and several ranks need; nothing is kept for an image.
+    Args:
+        batch_size: images a step, on all ranks together.
+        largest: weight of the heaviest row group.
+    """
+    lanes = LANES
+    while lanes > 1 and (batch_size % lanes or lanes * largest > WINDOW):
+        lanes //= 2
+    return lanes
+
+
+class BlockOrder:
+    """Which images a pass shows, in order: each once, a function of (seed, epoch), the row groups and the batch size.
+
+    The row groups are shuffled, and their rows cut into lanes of equal length; every batch has equally many images of
+    each lane, one lane behind the other. So ranks that cut a batch into even parts have lanes of their own, and read no
+    others, however many ranks there are. Within a lane the row groups are cut into windows, whose images are shuffled:
+    the lanes' windows are all that has to be in memory, and what is read of a set within one window comes as evenly as
+    if it were shuffled in memory. Any part of the order can be had without the parts before it, which is what resuming
+    needs; nothing is kept for an image.
 
     Args:
         starts: the first position of each row group and behind them the number of images, int64 (G + 1,).
         weights: of each row group, see `weights`.
+        batch_size: images a step, on all ranks together.
         seed: the run's seed.
         epoch: the epoch, from 0.
     """
 
-    def __init__(self, starts: Tensor, weights: Tensor, *, seed: int, epoch: int) -> None:
+    def __init__(self, starts: Tensor, weights: Tensor, *, batch_size: int, seed: int, epoch: int) -> None:
         self._seed = seed_of(seed, epoch)
-        self._length = int(starts[-1])
+        self._length, self._batch = int(starts[-1]), batch_size
         groups = torch.randperm(len(weights), generator=torch.Generator().manual_seed(self._seed))
-        self._firsts, self._counts = starts[groups], (starts[1:] - starts[:-1])[groups]
+        self._firsts, counts = starts[groups], (starts[1:] - starts[:-1])[groups]
+        # Rows before each row group in the shuffled order, and behind them all.
+        self._before = torch.cat([torch.zeros(1, dtype=torch.int64), counts.cumsum(0)])
+        largest = int(weights.max()) if len(weights) else 0
+        self.lanes = lanes_of(batch_size, largest)
+        self._limits = torch.arange(self.lanes + 1) * self._length // self.lanes
+        # With the row group that goes beyond its end, a window is as large as a lane's share of `WINDOW`.
+        window = max(1, WINDOW // self.lanes - largest)
         chosen = weights[groups]
-        window = (chosen.cumsum(0) - chosen) // WINDOW
-        opens = torch.ones_like(window, dtype=torch.bool)
-        opens[1:] = window[1:] != window[:-1]
-        # The number in `groups` of each window's first row group, and behind them the number of row groups.
-        self._opens = torch.cat([opens.nonzero().flatten(), torch.tensor([len(groups)])])
-        before = torch.cat([torch.zeros(1, dtype=torch.int64), self._counts.cumsum(0)])
-        self._bounds = before[self._opens]
-        self._last: tuple[int, Tensor] = (-1, torch.empty(0, dtype=torch.int64))
+        number = (chosen.cumsum(0) - chosen) // window
+        opens = torch.ones_like(number, dtype=torch.bool)
+        opens[1:] = number[1:] != number[:-1]
+        # Where windows begin, in rows of the shuffled order: with row groups, and with lanes.
+        self._bounds = torch.unique(torch.cat([self._before[:-1][opens], self._limits]))
+        self._last: dict[int, tuple[int, Tensor]] = {}
 
     def __len__(self) -> int:
         return self._length
 
     @property
     def windows(self) -> list[int]:
-        """Number of images in each window."""
-        return (self._bounds[1:] - self._bounds[:-1]).tolist()
+        """Number of images in each window, lane after lane."""
+        found: list[int] = (self._bounds[1:] - self._bounds[:-1]).tolist()
+        return found
 
     @overload
     def __getitem__(self, places: slice) -> Tensor: ...
@@ -64,19 +89,36 @@ class BlockOrder:
             place = range(self._length)[places]
             return int(self[place : place + 1][0])
         start, stop, step = places.indices(self._length)
-        found = [torch.empty(0, dtype=torch.int64)]
-        at = start
-        while at < stop:
-            window = int(torch.searchsorted(self._bounds, at, right=True)) - 1
-            first, end = int(self._bounds[window]), int(self._bounds[window + 1])
-            found.append(self._shuffled(window)[at - first : stop - first])
-            at = end
-        return torch.cat(found)[::step]
+        rows, lane = self._rows(torch.arange(start, max(start, stop), step))
+        found = torch.empty_like(rows)
+        window = torch.searchsorted(self._bounds, rows, right=True) - 1
+        for number in torch.unique(window).tolist():
+            here = window == number
+            found[here] = self._shuffled(number, int(lane[here][0]))[rows[here] - self._bounds[number]]
+        return found
 
-    def _shuffled(self, window: int) -> Tensor:
-        if self._last[0] != window:
-            groups = range(int(self._opens[window]), int(self._opens[window + 1]))
-            images = torch.cat([self._firsts[i] + torch.arange(int(self._counts[i])) for i in groups])
+    def _rows(self, places: Tensor) -> tuple[Tensor, Tensor]:
+        """The rows of the shuffled row groups at some places, before the windows are shuffled, and their lanes."""
+        each = self._batch // self.lanes
+        full = self._length // self._batch
+        step, within = places // self._batch, places % self._batch
+        lane = within // each
+        row = self._limits[lane] + step * each + within % each
+        # What the full batches have left of the lanes is the last batch, one lane behind the other.
+        rests = self._limits[1:] - self._limits[:-1] - full * each
+        ends = rests.cumsum(0)
+        is_last = step == full
+        last = torch.searchsorted(ends, within, right=True).clamp(max=self.lanes - 1)
+        rest = self._limits[last] + full * each + within - (ends - rests)[last]
+        return torch.where(is_last, rest, row), torch.where(is_last, last, lane)
+
+    def _shuffled(self, window: int, lane: int) -> Tensor:
+        """Positions of a window's images in the order of the pass; of each lane, the last window is kept."""
+        kept = self._last.get(lane)
+        if kept is None or kept[0] != window:
+            rows = torch.arange(int(self._bounds[window]), int(self._bounds[window + 1]))
+            group = torch.searchsorted(self._before, rows, right=True) - 1
+            images = self._firsts[group] + rows - self._before[group]
             generator = torch.Generator().manual_seed(seed_of(self._seed, window))
-            self._last = window, images[torch.randperm(len(images), generator=generator)]
-        return self._last[1]
+            kept = self._last[lane] = (window, images[torch.randperm(len(images), generator=generator)])
+        return kept[1]

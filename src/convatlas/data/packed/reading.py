@@ -13,7 +13,7 @@ from convatlas.data.arrow import arrow_errors, import_pyarrow
 from convatlas.data.packed.order import WINDOW, weights
 from convatlas.data.packed.shards import Part
 
-# Batches that are prepared ahead reach into the next window while the last ones of this window are made.
+# Batches that are prepared ahead reach into the next windows while the last ones of these windows are made.
 _KEPT = 2 * WINDOW
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from convatlas.data.arrow import import_pyarrow
-from convatlas.data.packed.order import LEAST, WINDOW
+from convatlas.data.packed.order import LANES, LEAST, WINDOW
 
-# A window is shuffled as a whole: of so many row groups, each of other images in each epoch.
-_GROUPS = 16
+# Of a row group's share of a window, with room for names and headers.
+_FILLED = 7 / 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Row:
 
 
 def write_shard(file: BinaryIO, rows: Iterable[Row], classes: Sequence[str], *, has_groups: bool) -> None:
-    """Write rows as they come, in row groups of which a window has `_GROUPS`; pages have checksums.
+    """Write rows as they come, in row groups of which every lane of a pass can have one; pages have checksums.
 
     Args:
         file: where to.
@@ -49,11 +49,12 @@ def write_shard(file: BinaryIO, rows: Iterable[Row], classes: Sequence[str], *, 
         waiting: list[Row] = []
         weight = 0
         for row in rows:
-            waiting.append(row)
-            weight += max(len(row.data), LEAST)
-            if weight * _GROUPS >= WINDOW:
+            more = max(len(row.data), LEAST)
+            if waiting and (weight + more) * LANES > _FILLED * WINDOW:
                 writer.write_table(_table(pyarrow, schema, waiting))
                 waiting, weight = [], 0
+            waiting.append(row)
+            weight += more
         if waiting:
             writer.write_table(_table(pyarrow, schema, waiting))
 

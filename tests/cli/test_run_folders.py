@@ -67,12 +67,25 @@ def test_unfinished_run_wants_resume(capsys, folder, begun):
 
 def test_resume_with_other_images_is_refused(capsys, tmp_path, folder, begun):
     run = json.loads((begun / "run.json").read_text())
-    (begun / "run.json").write_text(json.dumps(run | {"data": str(folder)}))
+    (begun / "run.json").write_text(json.dumps(run | {"data": str(folder), "data_place": str(folder)}))
     (folder / "owl" / "0.png").unlink()
     before = contents(begun)
     message = refused(capsys, 2, "train", "--resume", "--out", begun)
-    assert "was begun otherwise" in message and "fingerprint" in message
+    assert (
+        "was begun otherwise (the images: other names, labels or contents than when it began; images of train: "
+        in message
+    )
     assert contents(begun) == before
+
+
+def test_a_run_finds_its_images_from_another_working_directory(capsys, tmp_path, folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    done(capsys, "train", *QUICK[:1], folder.name, *QUICK[1:], "--out", tmp_path / "run")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert "top-1 error" in done(capsys, "evaluate", "../run").out
+    (tmp_path / "run" / "result.json").unlink()
+    assert "resumed from step" in done(capsys, "train", "--resume", "--out", "../run").err
 
 
 def test_resume_with_an_edited_recipe_is_refused(capsys, begun):

@@ -15,7 +15,7 @@ from PIL import Image
 from convatlas.data.pinned import FASHION_MNIST, IDX_SETS, MNIST
 from convatlas.data.preprocess import Preprocess
 from convatlas.data.source import SYSTEM_ROOT, load_data, search_places
-from convatlas.errors import DataError, OutOfMemoryError, UsageError
+from convatlas.errors import DataError, OutOfMemoryError, UnsafeError, UsageError
 
 REAL_DATA = os.environ.get("CONVATLAS_DATA")
 
@@ -227,6 +227,9 @@ def test_paths(nowhere):
         with pytest.raises(DataError, match="does not exist"):
             load_data(path, PLAIN)
     (nowhere / "photo.png").write_bytes(b"x")
+    with pytest.raises(UnsafeError, match=r'"\./m\.pth" is by its name a pickle file'):
+        (nowhere / "m.pth").write_bytes(b"x")
+        load_data("./m.pth", PLAIN)
     with pytest.raises(DataError, match=r'"photo\.png" is a file, not a folder'):
         load_data("photo.png", PLAIN)
     for label in "ab":

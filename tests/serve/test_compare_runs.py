@@ -79,6 +79,19 @@ def test_settings_that_differ(trained, monkeypatch):
     assert settings["epochs"] == (4, 9) and set(settings) == {"epochs", "images"}
 
 
+def test_the_same_images_prepared_otherwise_are_the_same(trained, monkeypatch):
+    facts = run_facts(trained)
+    preprocess = facts.recipe.preprocess.model_copy(update={"fit": "crop"})
+    other = replace(facts, fingerprint="0" * 64, recipe=facts.recipe.model_copy(update={"preprocess": preprocess}))
+    for changed, expected in (
+        (other, {"preprocess.fit"}),
+        (replace(other, listing="1" * 64), {"preprocess.fit", "images"}),
+    ):
+        found = iter((facts, changed))
+        monkeypatch.setattr("convatlas.serve.compare.run_facts", lambda path, found=found: next(found))
+        assert set(compare_runs(trained, trained).settings) == expected
+
+
 def test_an_unfinished_run_and_a_damaged_one_are_refused(trained, tmp_path):
     copied = shutil.copytree(trained, tmp_path / "copy")
     (copied / "result.json").write_text("{}")

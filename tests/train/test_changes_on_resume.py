@@ -136,8 +136,20 @@ def test_every_part_of_a_recipe_was_tried():
 def test_other_images_classes_or_networks_are_refused(tmp_path, key):
     recipe = get_recipe("lenet5_modern")
     folder = begun(tmp_path, recipe)
-    with pytest.raises(UsageError, match=f"{key}: "):
+    said = "the images: other " if key == "fingerprint" else f"{key}: "
+    with pytest.raises(UsageError, match=said):
         refuse_changes(folder, recipe, identity() | {key: "another"})
+
+
+def test_what_changed_is_said_in_words(tmp_path):
+    recipe = get_recipe("lenet5_modern")
+    folder, before = begun(tmp_path, recipe), identity()
+    changed = before | {"classes": [*before["classes"][1:], "owl"], "images": before["images"] | {"test": 7}}
+    with pytest.raises(UsageError) as caught:
+        refuse_changes(folder, recipe, changed)
+    gone, count = before["classes"][0], len(before["classes"])
+    assert f"classes: {count} -> {count}, 1 gone ({gone}), 1 new (owl)" in str(caught.value)
+    assert f"images of test: {before['images']['test']} -> 7" in str(caught.value)
 
 
 MAY_CHANGE = {

@@ -266,7 +266,7 @@ def test_resume_refuses_other_images(tmp_path):
     images = data()
     images.train.pixels[0, 0, 0, 0] ^= 1
     changed = make_data("generated", images.classes, images.train, images.test, validation=images.validation)
-    with pytest.raises(UsageError, match="fingerprint"):
+    with pytest.raises(UsageError, match="the images: other names, labels or contents than when it began"):
         run(out, images=changed, resume=True)
 
 

@@ -58,7 +58,8 @@ def evaluate_command(
     before, after = calibration.before, calibration.after
     print_line(f"images       {found.images:,}" + ("" if views == "centre" else f", views: {views}"))
     print_line(f"top-1 error  {percent(found.top1_error)} ({_ends(found.interval)})")
-    print_line(f"top-5 error  {percent(found.top_k_error(5))} ({_ends(found.top_k_interval(5))})")
+    if found.logits.shape[1] > 5:
+        print_line(f"top-5 error  {percent(found.top_k_error(5))} ({_ends(found.top_k_interval(5))})")
     if calibration.temperature == 1:
         print_line(f"loss         {before.loss:.4f}")
         print_line(f"ECE          {percent(before.ece)} ({_ends(before.interval)})")

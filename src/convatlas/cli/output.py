@@ -112,10 +112,9 @@ class TrainingProgress:
         """Show an event."""
         match event:
             case Started():
-                data = event.data
                 note(
-                    f"{data.name}: {len(data.train):,} images to learn from, {len(data.test):,} to test on; "
-                    f"the run is {event.path}"
+                    f"{event.data.name}: {event.learnt:,} images to learn from, {event.validated:,} to choose the best "
+                    f"epoch by, {len(event.data.test):,} to test on; the run is {event.path}"
                 )
                 for remark in (*self.remarks, *event.remarks):
                     note(remark)

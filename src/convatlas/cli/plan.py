@@ -13,6 +13,7 @@ from convatlas.recipes.resize import with_settings_to_scale
 from convatlas.train.distributed import Ranks
 from convatlas.train.folder import RunFolder
 from convatlas.train.fractions import are_wanted
+from convatlas.train.identity import data_of, place_of
 from convatlas.train.recipe import Recipe
 
 RUNS = Path("runs")
@@ -139,8 +140,11 @@ def resumed_plan(request: Request) -> Plan:
         )
     before = folder.read_json("run.json")
     network = before.get("network")
+    data = request.data
+    if data is not None and place_of(data) is not None and place_of(data) == before.get("data_place"):
+        data = before.get("data")
     begun = (network.get("name") if isinstance(network, dict) else None), before.get("data")
-    for given, key, value in zip((request.name, request.data), ("network", "data"), begun, strict=True):
+    for given, key, value in zip((request.name, data), ("network", "data"), begun, strict=True):
         if not isinstance(value, str):
             raise StorageError(f"{out / 'run.json'} is damaged ({key}: {value!r})", do="give a new --out")
         if given is not None and given != value:
@@ -156,7 +160,7 @@ def resumed_plan(request: Request) -> Plan:
     # A checkpoint has all that the weights have become, but the fractions begin with them, too.
     is_needed = source is not None and (fractions or not folder.has_checkpoint)
     first = Pretrained(source) if is_needed else None
-    return Plan(str(begun[0]), str(begun[1]), Recipe.from_file(out / "recipe.toml"), out, (), first, fractions)
+    return Plan(str(begun[0]), str(data_of(before)), Recipe.from_file(out / "recipe.toml"), out, (), first, fractions)
 
 
 def _new_folder(name: str, data: str) -> Path:

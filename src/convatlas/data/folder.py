@@ -8,8 +8,9 @@ from convatlas.data.decode import printable
 from convatlas.data.listing import Listing, quoted, require_images
 from convatlas.data.table import PARTS
 from convatlas.data.tree import Folder, counted, look_through
-from convatlas.errors import DataError
+from convatlas.errors import DataError, UnsafeError
 
+_PICKLES = frozenset((".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib"))
 _LAYOUT = "put the images into root/CLASS/, or into root/train/CLASS/ and root/test/CLASS/"
 
 
@@ -64,8 +65,14 @@ def require_folder(root: Path, name: str) -> None:
 
     Raises:
         DataError: with `name` for the folder.
+        UnsafeError: for a file that by its name is a pickle.
     """
     if not root.is_dir():
+        if root.suffix.lower() in _PICKLES:
+            raise UnsafeError(
+                f'"{printable(name)}" is by its name a pickle file, which can run code, and no data set',
+                do="give a folder that has a folder of images for each class; weights go to --weights",
+            )
         wrong = "is a file, not a folder" if root.exists() else "does not exist"
         raise DataError(f'"{printable(name)}" {wrong}', do="give a folder that has a folder of images for each class")
 

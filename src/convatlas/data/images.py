@@ -149,6 +149,17 @@ def background_of(pixels: Tensor) -> Background | None:
     return None
 
 
+def listing_digest(data: Data) -> str:
+    """SHA-256 in hex of the classes and of every part's names and labels: the same for any preprocessing."""
+    digest = hashlib.sha256(json.dumps(data.classes).encode())
+    for part in (data.train, data.test, data.validation):
+        if part is None:
+            continue
+        digest.update(part.digest if isinstance(part, StreamedImages) else json.dumps(part.names).encode())
+        digest.update(part.labels.long().contiguous().numpy().data)
+    return digest.hexdigest()
+
+
 def _fingerprint(classes: tuple[str, ...], parts: list[AnyImages]) -> str:
     digest = hashlib.sha256()
     shapes = [list(part.pixels.shape) if isinstance(part, Images) else [len(part)] for part in parts]

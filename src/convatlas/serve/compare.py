@@ -28,7 +28,8 @@ class RunFacts:
         path: the folder.
         network: the network's name; None for a module that is not of the atlas.
         data: what it was trained on.
-        fingerprint: identifies the images and labels.
+        fingerprint: identifies the images, as they were prepared, and the labels.
+        listing: identifies their names and labels alone; None of a run that is older than this.
         recipe: how it was trained.
         result: what `result.json` holds; None as long as the run is not finished, and for one of its checkpoints.
     """
@@ -37,6 +38,7 @@ class RunFacts:
     network: str | None
     data: str
     fingerprint: str
+    listing: str | None
     recipe: Recipe
     result: dict[str, Any] | None
 
@@ -126,6 +128,7 @@ def run_facts(path: Path) -> RunFacts | None:
         network=str(network["name"]) if isinstance(network, dict) and "name" in network else None,
         data=run["data"],
         fingerprint=run["fingerprint"],
+        listing=run.get("listing"),
         recipe=Recipe.from_file(place / "recipe.toml"),
         # The figures are those of the weights that the run came to, and not of any checkpoint.
         result=_result(folder) if folder.is_finished and place == path else None,
@@ -167,10 +170,21 @@ def _settings(facts: tuple[RunFacts | None, RunFacts | None]) -> dict[str, tuple
     for key in ("network", "data"):
         if getattr(first, key) != getattr(second, key):
             found[key] = getattr(first, key), getattr(second, key)
-    if first.fingerprint != second.fingerprint and "data" not in found:
+    if "data" not in found and not _same_images(first, second):
         # The same name, and other images.
         found["images"] = first.fingerprint[:12], second.fingerprint[:12]
     return found | first.recipe.differences(second.recipe)
+
+
+def _same_images(first: RunFacts, second: RunFacts) -> bool:
+    if first.fingerprint == second.fingerprint:
+        return True
+    # A fingerprint has the pixels as they were prepared.
+    prepared_alike = (
+        first.recipe.preprocess == second.recipe.preprocess
+        and first.recipe.needs_originals == second.recipe.needs_originals
+    )
+    return not prepared_alike and first.listing is not None and first.listing == second.listing
 
 
 def _paired(

@@ -16,6 +16,7 @@ from convatlas.serve.views import evaluate_views
 from convatlas.train.agreement import refuse_disagreement, started_with
 from convatlas.train.distributed import ALONE, Ranks
 from convatlas.train.folder import RunFolder
+from convatlas.train.identity import data_of
 from convatlas.train.metrics import Evaluation
 
 _NAMES_SHOWN = 5
@@ -80,7 +81,7 @@ def trained_on(run: Path) -> str:
     folder = next((place for place in (run, run.resolve().parent.parent) if (place / "run.json").is_file()), None)
     if folder is None:
         raise StorageError(f"{run} does not say what it was trained on", do="name the data after it")
-    data = RunFolder(folder).read_json("run.json").get("data")
+    data = data_of(RunFolder(folder).read_json("run.json"))
     if not isinstance(data, str):
         raise StorageError(f"{folder / 'run.json'} is damaged (data: {data!r})", do="name the data after the run")
     return data

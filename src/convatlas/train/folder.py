@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,8 @@ class RunFolder:
                 f"{self.path} is not a run folder: it has no {name}", do="give the folder of a run"
             ) from None
         except (ValueError, OSError, RecursionError) as error:
-            raise StorageError(f"{path} is damaged ({type(error).__name__})", do="use another run") from None
+            reason = error.strerror if isinstance(error, OSError) else f"it is not JSON: {error}"
+            raise StorageError(f"{path} is damaged ({reason})", do="use another run, or a copy of the file") from None
         if not isinstance(value, dict):
             raise StorageError(f"{path} is damaged (not an object)", do="use another run")
         return value
@@ -268,6 +270,7 @@ def environment() -> dict[str, object]:
         "processor": platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
+        "convatlas": version("convatlas"),
         "torch": torch.__version__,
         "numpy": numpy.__version__,
         "pillow": PIL.__version__,

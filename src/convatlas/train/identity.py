@@ -3,18 +3,22 @@
 import hashlib
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from convatlas.checkpoint import digest
-from convatlas.data.images import Data
+from convatlas.data.hf import PREFIX
+from convatlas.data.images import Data, listing_digest
+from convatlas.data.source import NAMED_SETS
 from convatlas.errors import UsageError
-from convatlas.train.folder import RunFolder, to_json
+from convatlas.train.folder import RunFolder, environment, to_json
 from convatlas.train.numerics import Numerics
 from convatlas.train.recipe import Recipe
+
+_NAMES_SHOWN = 5
 
 
 def network_card(model: nn.Module) -> dict[str, str | int] | None:
@@ -42,14 +46,34 @@ def identity_of(model: nn.Module, data: Data, *, learnt: int, validated: int) ->
     }
 
 
+def place_of(data: str) -> str | None:
+    """A DATA argument that holds in every working directory; None if it names no path, or one that is not there."""
+    local = data.removeprefix(PREFIX)
+    is_path = data not in NAMED_SETS and Path(local).expanduser().exists()
+    if not is_path or (local != data and not local.startswith((".", "/", "~"))):
+        return None
+    return data[: len(data) - len(local)] + str(Path(local).expanduser().resolve())
+
+
+def data_of(run: Mapping[str, Any]) -> object:
+    """The DATA argument that finds a run's images: where they lay when it began, else what was typed.
+
+    Args:
+        run: what `run.json` has.
+    """
+    place = run.get("data_place")
+    return place if isinstance(place, str) and Path(place.removeprefix(PREFIX)).exists() else run.get("data")
+
+
 def run_json(
-    identity: dict[str, Any], data_card: dict[str, Any], model: nn.Module, recipe: Recipe, numerics: Numerics
+    identity: dict[str, Any], data: Data, card: dict[str, Any], model: nn.Module, recipe: Recipe, numerics: Numerics
 ) -> str:
     """What a run folder says of its beginning: `run.json`.
 
     Args:
         identity: see `identity_of`.
-        data_card: see `data_card`.
+        data: the images.
+        card: see `data_card`.
         model: as it is before the first step.
         recipe: as it is written beside it.
         numerics: what was chosen for it.
@@ -58,7 +82,9 @@ def run_json(
     begun = {} if weights is None else {"weights": weights}
     written = {"recipe_sha256": _sha256(recipe.to_toml())}
     chosen = {"numerics": numerics.model_dump(), "command": command(numerics.settings)}
-    return to_json(identity | {"data_card": data_card} | written | chosen | begun, indent=2)
+    place = place_of(data.name)
+    found = {"listing": listing_digest(data)} | ({} if place is None else {"data_place": place})
+    return to_json(identity | found | {"data_card": card} | written | chosen | begun, indent=2)
 
 
 def _sha256(text: str) -> str:
@@ -107,9 +133,41 @@ def refuse_changes(folder: RunFolder, recipe: Recipe, identity: dict[str, Any]) 
             do=f"put it back to resume, or begin a new run: --recipe {shlex.quote(str(file))} and a new --out",
         )
     changes = [f"{key}: {then} -> {now}" for key, (then, now) in Recipe.from_file(file).differences(recipe).items()]
-    changes += [f"{key}: {before.get(key)} -> {now}" for key, now in identity.items() if before.get(key) != now]
+    # The same images under another spelling of their path are the same.
+    place = place_of(identity["data"])
+    if place is not None and place == before.get("data_place"):
+        before["data"] = identity["data"]
+    changes += [text for key, now in identity.items() for text in _changed(key, before.get(key), now)]
     if changes:
         raise UsageError(
             f"{folder.path} was begun otherwise ({'; '.join(changes)})",
             do="resume with the same values, or give a new --out",
         )
+
+
+def other_versions(folder: RunFolder) -> list[str]:
+    """A remark if a run goes on with another torch or convatlas than it was begun with: bits may then differ."""
+    then, now = folder.read_json("environment.json"), environment()
+    changed = [
+        f"{name} {then[name]}, now {now[name]}"
+        for name in ("torch", "convatlas")
+        if then.get(name, now[name]) != now[name]
+    ]
+    return [f"begun with {'; with '.join(changed)}: the same bits are not promised"] if changed else []
+
+
+def _changed(key: str, then: Any, now: Any) -> list[str]:
+    """In words, what of an identity is no longer what it was; nothing if it is."""
+    if then == now:
+        return []
+    if key == "fingerprint":
+        return ["the images: other names, labels or contents than when it began"]
+    if key == "classes" and isinstance(then, list):
+        gone, new = ([str(name) for name in a if name not in b] for a, b in ((then, now), (now, then)))
+        words = [f"{len(names)} {word} ({', '.join(names[:_NAMES_SHOWN])}{', ...' * (len(names) > _NAMES_SHOWN)})"
+                 for names, word in ((gone, "gone"), (new, "new")) if names]  # fmt: skip
+        return [f"classes: {len(then)} -> {len(now)}, {', '.join(words) or 'in another order'}"]
+    if isinstance(then, dict) and isinstance(now, dict):
+        name = "images of " if key == "images" else f"{key}."
+        return [f"{name}{k}: {then.get(k)} -> {now.get(k)}" for k in now if then.get(k) != now.get(k)]
+    return [f"{key}: {then} -> {now}"]

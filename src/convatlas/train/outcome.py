@@ -15,6 +15,8 @@ class Started:
     Attributes:
         path: the run folder.
         data: the images.
+        learnt: training images without those held out.
+        validated: images that choose the best epoch.
         step: steps done before.
         steps: steps of the whole run.
         remarks: lines for the reader.
@@ -22,6 +24,8 @@ class Started:
 
     path: Path
     data: Data
+    learnt: int
+    validated: int
     step: int
     steps: int
     remarks: tuple[str, ...]

@@ -24,7 +24,14 @@ from convatlas.train.ending import ending, total_steps
 from convatlas.train.folder import RunFolder, environment, to_json
 from convatlas.train.followers import FollowedHistory, open_shared_run
 from convatlas.train.history import History
-from convatlas.train.identity import identity_of, network_card, refuse_changes, refuse_other_weights, run_json
+from convatlas.train.identity import (
+    identity_of,
+    network_card,
+    other_versions,
+    refuse_changes,
+    refuse_other_weights,
+    run_json,
+)
 from convatlas.train.imbalance import imbalance_remarks
 from convatlas.train.interruptions import image_lost, memory_ran_out, stopped
 from convatlas.train.loaders import plain_loader, training_loader, worker_threads
@@ -107,7 +114,9 @@ def train(
             with listen(lambda: run.kept_step) as asked:
                 stop = SharedStop(asked, ranks)
                 remarks = run.restore() if resume else run.begin()
-                on_event(Started(folder.path, data, run.kept_step, run.steps, (*data.notes, *run.remarks, *remarks)))
+                notes = (*data.notes, *run.remarks, *remarks)
+                counts = len(run.train_images), len(run.parts["validation"])
+                on_event(Started(folder.path, data, *counts, run.kept_step, run.steps, notes))
                 run.fit(on_event, stop)
                 return run.finish(stop)
         except (RuntimeError, MemoryError) as error:
@@ -170,7 +179,8 @@ class _Run:
         self.folder.write_pieces("split.csv", split_csv(self.parts))
         self.folder.write("environment.json", to_json(environment() | {"ranks": self.ranks.world}, indent=2))
         self.folder.write(
-            "run.json", run_json(self.identity, self.data_card, self.state.model, self.recipe, self.numerics)
+            "run.json",
+            run_json(self.identity, self.data, self.data_card, self.state.model, self.recipe, self.numerics),
         )
         if self.ranks.is_first:
             self.folder.write("views.png", contact_sheet(self._views()))
@@ -188,7 +198,7 @@ class _Run:
             self.state.restore(tensors[WEIGHTS], tensors[TRAINING], Progress.from_card(card.progress))
             self.kept_step, self.kept_epoch = card.step, card.epoch
         self.history = self._history()
-        return (self.ranks.restarted(remark),)
+        return (self.ranks.restarted(remark), *self.ranks.from_first(lambda: other_versions(self.folder)))
 
     def _history(self) -> History:
         if not self.ranks.is_first:
@@ -211,7 +221,8 @@ class _Run:
             self._keep(is_best=False)
             names = "".join(f"{self.train_images.names[i]}\n" for i in error.items)
             self.folder.write("nan_batch.txt", names)
-            raise error.with_remark(f"its images are in nan_batch.txt; last finite: step {self.kept_step}") from None
+            listed = self.folder.path / "nan_batch.txt"
+            raise error.with_remark(f"its images are listed in {listed}; last finite: step {self.kept_step}") from None
         except DataError as error:
             raise self._image_lost(error) from None
         if stop():

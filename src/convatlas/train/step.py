@@ -24,15 +24,17 @@ class NonFiniteStepError(NonFiniteError):
 
     Attributes:
         items: positions of the batch's images in the training set.
+        lr: the recipe's learning rate.
     """
 
-    def __init__(self, what: str, items: list[int]) -> None:
-        super().__init__(what, do="lower the learning rate with --set optimizer.lr, or look at the batch's images")
-        self.items = items
+    def __init__(self, what: str, items: list[int], lr: float) -> None:
+        lower = f"begin anew with a lower rate and a new --out (--set optimizer.lr={lr / 10:.3g})"
+        super().__init__(what, do=f"{lower}, or look at the batch's images")
+        self.items, self.lr = items, lr
 
     def with_remark(self, remark: str) -> "NonFiniteStepError":
         """The same error, saying more."""
-        return NonFiniteStepError(f"{self.what}; {remark}", self.items)
+        return NonFiniteStepError(f"{self.what}; {remark}", self.items, self.lr)
 
 
 def take_step(
@@ -81,7 +83,9 @@ def take_step(
             f"loss became {loss_value}" if not abs(loss_value) < float("inf") else f"gradient norm became {norm_value}"
         )
         items = dict.fromkeys(chain(*ranks.gather(batch.items[batch.lent :].tolist())))
-        raise NonFiniteStepError(f"{found} at step {progress.step + 1} (lr {rate:.3g})", list(items))
+        raise NonFiniteStepError(
+            f"{found} at step {progress.step + 1} (lr {rate:.3g})", list(items), recipe.optimizer.lr
+        )
     if recipe.clip_norm:
         torch.nn.utils.clip_grads_with_norm_(state.model.parameters(), recipe.clip_norm, norm)
     for group in state.optimizer.param_groups:

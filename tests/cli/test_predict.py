@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import pickle
 import shutil
 from pathlib import Path
@@ -49,6 +50,30 @@ def test_predict_writes_one_sorted_table(capsys, trained, pictures, tmp_path):
     assert "exclude one another" in refused(
         capsys, 2, "predict", trained, pictures, "--json", "--out", tmp_path / "answers.parquet"
     )
+
+
+def test_predictions_are_sorted_whatever_was_typed(capsys, trained, pictures, tmp_path):
+    files = sorted(pictures.rglob("*.png"))[:6]
+    done(capsys, "predict", trained, *reversed(files), "--out", tmp_path / "answers.parquet")
+    assert pq.read_table(tmp_path / "answers.parquet")["path"].to_pylist() == [str(file) for file in files]
+
+
+def test_evaluate_writes_one_sorted_table(capsys, trained, pictures, tmp_path):
+    file = tmp_path / "answers.parquet"
+    found = done(capsys, "evaluate", trained, pictures, "--out", file, "--json").json
+    rows = pq.read_table(file).to_pylist()
+    assert list(rows[0]) == ["path", "label", "predicted", "probability", "loss"]
+    paths = [row["path"] for row in rows]
+    assert len(rows) == found["images"] and paths == sorted(paths)
+    # The folder of an image is its class.
+    assert all(row["label"] == row["path"].split("/")[0] for row in rows)
+    assert sum(row["label"] != row["predicted"] for row in rows) / len(rows) == pytest.approx(found["top1_error"])
+    assert sum(row["loss"] for row in rows) / len(rows) == pytest.approx(
+        found["calibration"]["after"]["loss"], rel=1e-4
+    )
+    for row in rows:
+        if row["label"] == row["predicted"]:
+            assert row["loss"] == pytest.approx(-math.log(row["probability"]), rel=1e-5, abs=1e-7)
 
 
 def test_predict_prints_the_promised_keys_and_what_training_found(capsys, trained, digits, pictures):

@@ -32,6 +32,9 @@ def evaluate_command(
     device: Device = "cpu",
     offline: Offline = False,
     on_corrupt: OnCorrupt = "error",
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A Parquet file for the answer on each image, sorted by path.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Classify the test images of a data set and print the errors.
@@ -48,6 +51,7 @@ def evaluate_command(
             on_note=note if ranks.is_first else str,
             on_progress=on_progress,
             ranks=ranks,
+            out=out,
         )
     if not ranks.is_first:
         return

@@ -12,6 +12,7 @@ from convatlas.data.source import load_data
 from convatlas.data.views import ViewsName
 from convatlas.errors import DataError, StorageError
 from convatlas.serve.predictor import load
+from convatlas.serve.table import require_pyarrow, write_evaluation
 from convatlas.serve.views import evaluate_views
 from convatlas.train.agreement import refuse_disagreement, started_with
 from convatlas.train.distributed import ALONE, Ranks
@@ -33,6 +34,7 @@ def evaluate(
     on_note: Callable[[str], object] = lambda note: None,
     on_progress: Callable[[int, int], object] = lambda done, count: None,
     ranks: Ranks = ALONE,
+    out: Path | None = None,
 ) -> Evaluation:
     """Classify the test images of a data set.
 
@@ -47,6 +49,7 @@ def evaluate(
         on_note: called with each remark on the data.
         on_progress: called with the number of images done and of all, where there are several views.
         ranks: those that share the images; see `join_ranks`. Each has the answers on all of them.
+        out: a Parquet file for the answers, which the first rank writes; see `write_evaluation`.
 
     Raises:
         UsageError: for a device or a data set that is not there, views that the network or the data cannot give, or
@@ -55,6 +58,8 @@ def evaluate(
             Classes are matched by name.
         StorageError: for a folder that holds no checkpoint, or a damaged one.
     """
+    if out is not None:
+        require_pyarrow()
     predictor = load(run, device=device)
     source = trained_on(Path(run)) if data is None else data
     # Several views are cut out of the images as they are, so nothing else is kept of them.
@@ -65,8 +70,13 @@ def evaluate(
     for note in loaded.notes:
         on_note(note)
     if views == "centre":
-        return predictor.evaluate(images, ranks=ranks)
-    return evaluate_views(predictor, images, raw_of(loaded, images), views, on_progress=on_progress, ranks=ranks)
+        found = predictor.evaluate(images, ranks=ranks)
+    else:
+        raw = raw_of(loaded, images)
+        found = evaluate_views(predictor, images, raw, views, on_progress=on_progress, ranks=ranks)
+    if out is not None and ranks.is_first:
+        write_evaluation(out, found, images.names, predictor.classes)
+    return found
 
 
 def trained_on(run: Path) -> str:

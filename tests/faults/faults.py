@@ -34,6 +34,7 @@ FINETUNE = ("tests/cli/test_finetune.py",)
 TRACK = ("tests/train/test_track.py",)
 NUMERICS = ("tests/train/test_numerics.py",)
 LOST = ("tests/train/test_lost_images.py",)
+MUTANTS = ("tests/hostile/test_mutants.py",)
 PICKLES = ("tests/hostile/test_pickles.py",)
 
 FAULTS = (
@@ -80,6 +81,9 @@ FAULTS = (
     Fault("images of another cell", "report/galleries.py", "(index[example.label], index[example.predicted])", "(index[example.predicted], index[example.label])", ("tests/report/test_galleries.py",)),
     Fault("pickles opened", "checkpoint.py", "if is_pickle or", "if False and", SAVE),
     Fault("pickles run before they are refused", "checkpoint.py", "            _refuse_pickle(file.read(9), path)\n", "            try:\n                torch.load(path, weights_only=False)\n            except Exception:\n                pass\n            _refuse_pickle(file.read(9), path)\n", PICKLES),
+    Fault("control characters printed", "errors.py", "_shortened(printable(text))", "_shortened(text)", ("tests/test_errors.py",)),
+    Fault("a tensor's errors passed on", "checkpoint.py", "(safetensors.SafetensorError, KeyError, ValueError, RuntimeError, TypeError)", "(KeyError, ValueError, TypeError)", MUTANTS),
+    Fault("errors of a card's fields passed on", "checkpoint.py", "(ValidationError, RecursionError, UnicodeDecodeError)", "(RecursionError, UnicodeDecodeError)", MUTANTS),
     Fault("padding forgotten", "data/preprocess.py", "if self.padding else images", "if False else images", ("tests/data/test_preprocess.py",)),
     Fault("draws depend on the batch", "data/hashing.py", "(items * count + draws)", "(torch.arange(len(items)) * count + draws)", ("tests/data/test_hashing.py",)),
     Fault("another of equal neighbours", "train/neighbours.py", "torch.ge(upper, lower, out=first)", "torch.gt(upper, lower, out=first)", FAST),

@@ -1,0 +1,99 @@
+"""F2: whatever is wrong with a checkpoint's files, reading them is an error of ours in one line, or what they say."""
+
+import json
+import os
+import resource
+import shutil
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from convatlas import create_model
+from convatlas.checkpoint import CARD
+from convatlas.errors import ConvAtlasError
+from convatlas.serve.predictor import load
+from tests.hostile.mutants import JSON, SAFETENSORS, mutant
+from tests.hostile.sound import sound_checkpoint, with_file
+from tests.train.reference import fork, wait
+
+_MIB = 1 << 20
+
+
+def mapped() -> int:
+    """Bytes of address space that this process has."""
+    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+
+
+def read(sound: Path, spoilt: Path, number: int) -> Callable[[], object]:
+    """Spoil a copy and give what reads it: by turns the card, weights alone, and weights that the card vouches for."""
+    weights = (sound / "weights.safetensors").read_bytes()
+    if number % 3 == 0:
+        shutil.copytree(sound, spoilt, dirs_exist_ok=True)
+        (spoilt / CARD).write_bytes(mutant((sound / CARD).read_bytes(), JSON, number // 3))
+        return lambda: load(spoilt)
+    wrong = mutant(weights, SAFETENSORS, number // 3)
+    if number % 3 == 1:
+        alone = spoilt / "alone.safetensors"
+        alone.write_bytes(wrong)
+        return lambda: create_model("lenet5_modern", weights=alone)
+    with_file(sound, spoilt, wrong)
+    return lambda: load(spoilt)
+
+
+def what_comes(job: Callable[[], object]) -> str:
+    """ "read", "refused", or what is wrong with the answer."""
+    try:
+        job()
+    except ConvAtlasError as error:
+        said = str(error)
+        return "refused" if said.isprintable() and len(said) < 3000 and ". Do: " in said else f"says {said[:300]!r}"
+    except BaseException:
+        return traceback.format_exc()[-2000:]
+    return "read"
+
+
+def read_all(root: Path, count: int) -> None:
+    """As a child that has little memory; writes what came of each mutant that was neither read nor refused."""
+    torch.set_num_threads(1)
+    (root / "spoilt").mkdir()
+    sound = sound_checkpoint(root / "sound")
+    most = mapped() + 200 * _MIB + 3 * sum(file.stat().st_size for file in sound.iterdir()) // 2
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    counts, wrong = {"read": 0, "refused": 0}, {}
+    for number in range(count):
+        came = what_comes(read(sound, root / "spoilt", number))
+        if came in counts:
+            counts[came] += 1
+        else:
+            wrong[number] = came
+    (root / "found.json").write_text(json.dumps({"counts": counts, "wrong": wrong}))
+
+
+def judge(root: Path, count: int, seconds: float) -> None:
+    child = fork(lambda: read_all(root, count))
+    code = wait(child, seconds)
+    if code is None:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+    assert code == 0, "a signal, or no end"
+    found = json.loads((root / "found.json").read_text())
+    assert not found["wrong"], "\n".join(f"mutant {n}: {text}" for n, text in list(found["wrong"].items())[:3])
+    assert sum(found["counts"].values()) == count
+    # Were all of them refused, or hardly any, the mutants would be no good.
+    assert count // 50 < found["counts"]["read"] < count // 2, found["counts"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the memory is counted as Linux does")
+def test_300_mutants_of_a_checkpoint(tmp_path):
+    judge(tmp_path, 300, 250)
+
+
+@pytest.mark.full
+@pytest.mark.timeout(3600)
+@pytest.mark.skipif(sys.platform != "linux", reason="the memory is counted as Linux does")
+def test_10_000_mutants_of_a_checkpoint(tmp_path):
+    judge(tmp_path, 10_000, 3500)

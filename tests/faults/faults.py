@@ -34,6 +34,7 @@ FINETUNE = ("tests/cli/test_finetune.py",)
 TRACK = ("tests/train/test_track.py",)
 NUMERICS = ("tests/train/test_numerics.py",)
 LOST = ("tests/train/test_lost_images.py",)
+THREADS = ("tests/train/test_thread_errors.py",)
 MUTANTS = ("tests/hostile/test_mutants.py",)
 PICKLES = ("tests/hostile/test_pickles.py",)
 
@@ -170,6 +171,8 @@ FAULTS = (
     Fault("finder trains the network itself", "train/trial.py", "copy.deepcopy(model).to(device)", "model.to(device)", ("tests/train/test_find_rate.py",)),
     Fault("batch that does not fit suggested", "train/find_batch.py", 'tried[-1].images if ended == "memory" else recipe.batch_size', "recipe.batch_size", ("tests/train/test_find_batch.py",)),
     Fault("changed file trained on", "data/originals.py", "if digest is not None and", "if False and", LOST),
+    Fault("unexpected errors of a thread passed on", "data/mishaps.py", "        raise PreparationError(names(), error) from error", "        raise", THREADS),
+    Fault("an image's batch named in its place", "data/parts.py", "        with said_of(lambda: (images.names[item],)):", "        if True:", THREADS),
     Fault("step before a lost image not kept", "train/run.py", "        self._keep(is_best=False)\n        return image_lost", "        return image_lost", LOST),
     Fault("edited recipe resumed", "train/identity.py", 'if before.get("recipe_sha256") not in', 'if False and before.get("recipe_sha256") not in', ("tests/cli/test_run_folders.py",)),
     Fault("contact sheet lost with fractions", "train/fractions.py", "replace(choose_examples(test, data), views=views)", "choose_examples(test, data)", ("tests/train/test_fractions.py",)),

@@ -11,6 +11,7 @@ from torch import nn
 from convatlas.checkpoint import TRAINING, WEIGHTS, Card, read_checkpoint
 from convatlas.data.images import AnyImages, Data
 from convatlas.data.loader import Loader
+from convatlas.data.mishaps import is_out_of_memory
 from convatlas.data.source import load_data
 from convatlas.data.threads import cores
 from convatlas.errors import DataError
@@ -30,7 +31,7 @@ from convatlas.train.interruptions import image_lost, memory_ran_out, stopped
 from convatlas.train.loaders import plain_loader, training_loader, worker_threads
 from convatlas.train.loop import EpochDone, Event, classify, fit
 from convatlas.train.machine import keep_freed_memory, same_bits
-from convatlas.train.memory import is_out_of_memory, refuse_too_large, two_inputs
+from convatlas.train.memory import refuse_too_large, two_inputs
 from convatlas.train.metrics import Evaluation
 from convatlas.train.numerics import settle
 from convatlas.train.outcome import RunResult as RunResult
@@ -213,7 +214,7 @@ class _Run:
             self.folder.write("nan_batch.txt", names)
             raise error.with_remark(f"its images are in nan_batch.txt; last finite: step {self.kept_step}") from None
         except DataError as error:
-            raise self._image_lost(error) from None
+            raise self._image_lost(error) from error
         if stop():
             # After a step that was not kept, or while it was being validated.
             self._keep(is_best=False)
@@ -268,7 +269,7 @@ class _Run:
         except InterruptedError:
             raise self._stopped(stop) from None
         except DataError as error:
-            raise self._image_lost(error) from None
+            raise self._image_lost(error) from error
         test = replace(answers, temperature=card.temperature)
         figures = self.ranks.from_first(lambda: figures_of(self.folder, self.history, self._ended(), card.step, test))
         if self.ranks.is_first:

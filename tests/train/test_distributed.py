@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from convatlas.checkpoint import read_card
+from convatlas.checkpoint import read_card, read_tensors
 from convatlas.durable import is_temporary
 from convatlas.train.folder import RunFolder
 from tests.cli.harness import CLASSES, class_folders, environment
@@ -117,6 +118,21 @@ def test_a_number_that_is_none_stops_both(found: dict[str, Any]):
     assert first == second
     assert first["error"].startswith("loss became nan at step 1 ")
     assert (first["images"], first["kept"], first["step"]) == (BATCH, True, 0)
+
+
+def test_a_number_that_is_none_on_one_rank_ends_a_run(found: dict[str, Any], folder: Path):
+    """R6: both ranks stop at the same step, whose images are listed; what was kept is finite."""
+    out = folder / "poisoned"
+    first, second = found["poisoned run"]
+    assert first == second
+    assert first["code"] == 7
+    assert first["error"].startswith("loss became nan at step 6 ")
+    assert f"its images are in {out / 'nan_batch.txt'}; last finite: step 5. Do: " in first["error"]
+    assert len(set((out / "nan_batch.txt").read_text().splitlines())) == BATCH
+    (kept,) = (out / "checkpoints").glob("step-*")
+    tensors = [tensor for file in kept.glob("*.safetensors") for tensor in read_tensors(file).values()]
+    assert kept.name == "step-00000005"
+    assert all(torch.isfinite(tensor).all() for tensor in tensors if tensor.is_floating_point())
 
 
 def test_ranks_have_masks_of_their_own(found: dict[str, Any]):

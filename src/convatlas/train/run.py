@@ -14,7 +14,7 @@ from convatlas.data.loader import Loader
 from convatlas.data.mishaps import is_out_of_memory
 from convatlas.data.source import load_data
 from convatlas.data.threads import cores
-from convatlas.errors import DataError
+from convatlas.errors import DataError, NonFiniteError
 from convatlas.report import Views, contact_sheet
 from convatlas.train.agreement import SharedStop, refuse_disagreement, started_with
 from convatlas.train.batch_norm import batch_norm_remarks, refuse_single_images
@@ -212,7 +212,14 @@ class _Run:
             self._keep(is_best=False)
             names = "".join(f"{self.train_images.names[i]}\n" for i in error.items)
             self.folder.write("nan_batch.txt", names)
-            raise error.with_remark(f"its images are in nan_batch.txt; last finite: step {self.kept_step}") from None
+            listed = self.folder.path / "nan_batch.txt"
+            raise error.with_remark(f"its images are in {listed}; last finite: step {self.kept_step}") from None
+        except NonFiniteError as error:
+            # Only the answers of validation: the weights are finite, but they are no good.
+            self._keep(is_best=False)
+            raise NonFiniteError(
+                f"{error.what}; stopped after step {self.kept_step}, which is kept", do=error.do
+            ) from None
         except DataError as error:
             raise self._image_lost(error) from error
         if stop():

@@ -120,7 +120,8 @@ def calls(case: Hostile, root: Path, sound: Path, images: Path, *, whole: bool) 
     yield "pull", ["pull", str(made), *new], inside
     yield "compare RUNS", ["compare", str(sound), str(made), "--data", str(images)], inside
     if whole and number % 8 == 1:
-        yield "train --resume", ["train", "--resume", "--out", str(unfinished(root / "run", folder, case.data))], {0}
+        going_on = unfinished(root / "run", folder, case.data)
+        yield "train --resume", ["train", "--resume", "--out", str(going_on)], {0, 5}
     recipe = file((".toml", ".yaml", ".yml"), case.config.encode() if number % 2 else case.data)
     yield "train --recipe", [*train, "--recipe", str(recipe)], {2, 3}
     data = file(DATA)

@@ -17,7 +17,7 @@ from convatlas.checkpoint import CARD
 from convatlas.errors import ConvAtlasError
 from convatlas.serve.predictor import load
 from tests.hostile.mutants import JSON, SAFETENSORS, mutant
-from tests.hostile.sound import sound_checkpoint, with_file
+from tests.hostile.sound import go_on_from, sound_checkpoint, with_file
 from tests.train.reference import fork, wait
 
 _MIB = 1 << 20
@@ -29,19 +29,19 @@ def mapped() -> int:
 
 
 def read(sound: Path, spoilt: Path, number: int) -> Callable[[], object]:
-    """Spoil a copy and give what reads it: by turns the card, weights alone, and weights that the card vouches for."""
-    weights = (sound / "weights.safetensors").read_bytes()
-    if number % 3 == 0:
-        shutil.copytree(sound, spoilt, dirs_exist_ok=True)
-        (spoilt / CARD).write_bytes(mutant((sound / CARD).read_bytes(), JSON, number // 3))
-        return lambda: load(spoilt)
-    wrong = mutant(weights, SAFETENSORS, number // 3)
-    if number % 3 == 1:
-        alone = spoilt / "alone.safetensors"
-        alone.write_bytes(wrong)
-        return lambda: create_model("lenet5_modern", weights=alone)
-    with_file(sound, spoilt, wrong)
-    return lambda: load(spoilt)
+    """Spoil a copy and give what reads it: by turns the card, files that it vouches for, and weights alone."""
+    shutil.copytree(sound, spoilt, dirs_exist_ok=True)
+    turn, kind = number % 5, number // 5
+    if turn in (0, 1):
+        (spoilt / CARD).write_bytes(mutant((sound / CARD).read_bytes(), JSON, 2 * kind + turn))
+        return lambda: (load if turn else go_on_from)(spoilt)
+    file = "training" if turn == 2 else "weights"
+    wrong = mutant((sound / f"{file}.safetensors").read_bytes(), SAFETENSORS, kind)
+    if turn == 4:
+        (spoilt / "alone.safetensors").write_bytes(wrong)
+        return lambda: create_model("lenet5_modern", weights=spoilt / "alone.safetensors")
+    with_file(sound, spoilt, wrong, file)
+    return lambda: (load if file == "weights" else go_on_from)(spoilt)
 
 
 def what_comes(job: Callable[[], object]) -> str:

@@ -178,8 +178,18 @@ def torchrun(*options: str, command: list[str]) -> subprocess.Popen[str]:
 
 
 def ranks_of(agent: subprocess.Popen[str]) -> list[int]:
-    """Process ids of the ranks, in their order."""
-    return [int(child) for child in Path(f"/proc/{agent.pid}/task/{agent.pid}/children").read_text().split()]
+    """Process ids of the ranks, in their order; none of an agent that has ended."""
+    with suppress(FileNotFoundError):
+        return [int(child) for child in Path(f"/proc/{agent.pid}/task/{agent.pid}/children").read_text().split()]
+    return []
+
+
+def until_restarted(agent: subprocess.Popen[str], before: list[int]) -> None:
+    """Wait, at most a minute, until torchrun has started its ranks again, or all is done."""
+    end = time.monotonic() + 60
+    while agent.poll() is None and not set(ranks_of(agent)) - set(before):
+        assert time.monotonic() < end, "the ranks that are left wait for the lost one"
+        time.sleep(0.01)
 
 
 def until_step(agent: subprocess.Popen[str], out: Path, step: int) -> None:
@@ -195,7 +205,9 @@ def test_a_killed_rank_is_started_again(found: dict[str, Any], folder: Path):
     out = folder / "killed"
     agent = torchrun("--max-restarts", "3", command=run_in(folder, "killed"))
     until_step(agent, out, 6)
-    os.kill(ranks_of(agent)[1], signal.SIGKILL)
+    ranks = ranks_of(agent)
+    os.kill(ranks[1], signal.SIGKILL)
+    until_restarted(agent, ranks)
     _, err = agent.communicate(timeout=120)
     assert agent.returncode == 0, err
     assert "the group restarts (1 of 3): resumed from step" in err
@@ -212,12 +224,13 @@ def test_killed_ranks_end_with_the_same_bits(found: dict[str, Any], folder: Path
     out, lost = folder / f"killed-{seed}", 0 if seed % 3 == 0 else chance.randrange(2)
     agent = torchrun("--max-restarts", "3", command=run_in(folder, out.name))
     until_step(agent, out, chance.randrange(1, 30))
-    rank = ranks_of(agent)[lost]
+    ranks = ranks_of(agent)
     end = time.monotonic() + 5
     while seed % 3 == 0 and time.monotonic() < end and not any(map(is_temporary, out.rglob(".*.tmp"))):
         pass
     with suppress(ProcessLookupError):
-        os.kill(rank, signal.SIGKILL)
+        os.kill(ranks[lost], signal.SIGKILL)
+    until_restarted(agent, ranks)
     _, err = agent.communicate(timeout=120)
     assert agent.returncode == 0, err
     assert digest(out) == digest(folder / "unbroken")

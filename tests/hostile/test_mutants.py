@@ -10,11 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
 
 from convatlas import create_model
 from convatlas.checkpoint import CARD
-from convatlas.errors import ConvAtlasError
+from convatlas.errors import ConvAtlasError, StorageError
 from convatlas.serve.predictor import load
 from tests.hostile.mutants import JSON, SAFETENSORS, mutant
 from tests.hostile.sound import go_on_from, sound_checkpoint, with_file
@@ -85,6 +86,25 @@ def judge(root: Path, count: int, seconds: float) -> None:
     assert sum(found["counts"].values()) == count
     # Were all of them refused, or hardly any, the mutants would be no good.
     assert count // 50 < found["counts"]["read"] < count // 2, found["counts"]
+
+
+@pytest.mark.parametrize("name", ["optimizer.99.momentum_buffer", "optimizer.x.y", "optimizer", "model.C1.weight"])
+def test_what_another_network_has_left_is_refused(tmp_path, name):
+    """Its files are whole and its card vouches for them."""
+    data = safetensors.torch.save({name: torch.zeros(3)})
+    place = with_file(sound_checkpoint(tmp_path / "sound"), tmp_path / "other", data, "training")
+    with pytest.raises(StorageError, match="the checkpoint is of another network or optimizer"):
+        go_on_from(place)
+
+
+@pytest.mark.parametrize(("field", "value"), [("step", "x"), ("best", [0.1]), ("errors", 3), ("batch", None)])
+def test_a_position_that_is_none_is_refused(tmp_path, field, value):
+    place = sound_checkpoint(tmp_path / "sound")
+    card = json.loads((place / CARD).read_text())
+    card["progress"][field] = value
+    (place / CARD).write_text(json.dumps(card))
+    with pytest.raises(StorageError, match=rf"card is damaged \(progress\.{field}"):
+        go_on_from(place)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the memory is counted as Linux does")

@@ -13,21 +13,33 @@ EXIT_TERMINATED = 143
 # More names than this make no sentence.
 _NAMES_SHOWN = 12
 
+# A longer message is cut in its middle: what files say of themselves may be of any length.
+_LONGEST = 2_000
+
+
+def printable(name: str) -> str:
+    """A file's name with line breaks, control characters and undecodable bytes replaced, fit for a one-line message."""
+    return "".join(letter if letter.isprintable() else "?" for letter in name)
+
 
 class ConvAtlasError(Exception):
     """A problem that the reader can solve.
 
     Args:
-        what: what came and where, in one line without a full stop at its end.
+        what: what came and where, in one line without a full stop at its end; see `printable` for what becomes of it.
         do: the next step, without a full stop at its end.
     """
 
     exit_code = 1
 
     def __init__(self, what: str, *, do: str) -> None:
-        super().__init__(f"{what}. Do: {do}.")
-        self.what = what
-        self.do = do
+        self.what, self.do = (_shortened(printable(text)) for text in (what, do))
+        super().__init__(f"{self.what}. Do: {self.do}.")
+
+
+def _shortened(text: str) -> str:
+    half = _LONGEST // 2
+    return text if len(text) <= _LONGEST else f"{text[:half]} ... {text[-half:]}"
 
 
 class UsageError(ConvAtlasError):

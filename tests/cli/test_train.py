@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convatlas.checkpoint import read_card
+from convatlas.checkpoint import read_card, read_tensors
 from convatlas.train.folder import RunFolder
-from tests.cli.harness import CLASSES, QUICK, class_folders, contents, done, process, refused
+from tests.cli.harness import CLASSES, QUICK, call, class_folders, contents, done, process, refused
 from tests.data.photos import photos
 
 
@@ -32,6 +32,40 @@ def test_text_names_the_report_and_the_next_command(capsys, folder, out):
     assert (out / "report.html").is_file()
     words = lines[-1].split("convatlas ")[1].split()
     assert done(capsys, *words[:2], folder / "owl" / "0.png", "--json").json[0]["label"] in CLASSES
+
+
+@pytest.mark.parametrize("setting", ["optimizer.lr=1e30", "optimizer.lr=1e10"])
+def test_a_number_that_is_none_ends_a_run(capsys, folder, out, setting):
+    """R6: exit code 7 and one line, with the file that lists the images; the checkpoint of the step before is whole."""
+    settings = ("--set", "epochs=20", "--set", setting, "--set", "schedule.name=constant", "--set", "clip_norm=0")
+    ran = call(capsys, "train", "lenet5_modern", folder, *QUICK[1:], *settings, "--out", out)
+    (line,) = [line for line in ran.err.splitlines() if line.startswith("error: ")]
+    assert (ran.code, ran.out) == (7, "")
+    step = int(line.partition(" at step ")[2].partition(" ")[0])
+    assert (
+        f"its images are listed in {out / 'nan_batch.txt'}; last finite: step {step - 1}. Do: begin anew with a lower rate"
+        in line
+    )
+    assert all((folder / name).is_file() for name in (out / "nan_batch.txt").read_text().splitlines())
+    for file in out.rglob("*.safetensors"):
+        assert all(tensor.isfinite().all() for tensor in read_tensors(file).values() if tensor.is_floating_point())
+    assert read_card(RunFolder(out).checkpoints / f"step-{step - 1:08d}").step == step - 1
+    # Weights that are finite and of no use are said to be that.
+    assert "not numbers" in refused(capsys, 7, "predict", out, folder / "owl" / "0.png", "--json")
+
+
+def test_a_number_that_is_none_in_validation_ends_a_run(capsys, folder, out):
+    """The step was finite; what the network then says of other images is not."""
+    settings = ("--set", "batch_size=16", "--set", "optimizer.lr=1e10", "--set", "schedule.name=constant")
+    ran = call(capsys, "train", "lenet5_modern", folder, *settings, "--set", "clip_norm=0", "--out", out)
+    assert (ran.code, ran.out) == (7, "")
+    assert (
+        "is nan, though the weights are finite; stopped after step 1, which is kept. Do: lower the learning rate"
+        in ran.err
+    )
+    assert read_card(RunFolder(out).checkpoints / "step-00000001").step == 1
+    ran = call(capsys, "evaluate", out, folder)
+    assert (ran.code, ran.out, ran.err.count("error: the loss on 3 images is nan, ")) == (7, "", 1)
 
 
 def test_runs_without_a_name_are_counted(capsys, folder, tmp_path, monkeypatch):

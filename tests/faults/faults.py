@@ -34,6 +34,9 @@ FINETUNE = ("tests/cli/test_finetune.py",)
 TRACK = ("tests/train/test_track.py",)
 NUMERICS = ("tests/train/test_numerics.py",)
 LOST = ("tests/train/test_lost_images.py",)
+THREADS = ("tests/train/test_thread_errors.py",)
+MUTANTS = ("tests/hostile/test_mutants.py",)
+PICKLES = ("tests/hostile/test_pickles.py",)
 
 FAULTS = (
     Fault("full C3", "models/lenet.py", 'int(mark == "X")', "1", PAPER),
@@ -56,7 +59,7 @@ FAULTS = (
     Fault("momentum not restored", "train/state.py", '"state": state})', '"state": {}})', ("tests/train/test_resume.py",)),
     Fault("optimizer's order taken for the model's", "train/state.py", '[parameter for group in self.optimizer.param_groups for parameter in group["params"]]', "list(self.model.parameters())", ("tests/train/test_optim.py",)),
     Fault("epsilon outside the root", "train/optim.py", 'torch._foreach_add(squares, group["epsilon"])', "torch._foreach_add(squares, 0)", ("tests/train/test_optim.py",)),
-    Fault("errors so far forgotten", "train/state.py", "return cls(**{**values, ", 'return cls(**{**values, "errors": [], ', ("tests/train/test_ending.py", "tests/train/test_schedule.py")),
+    Fault("errors so far forgotten", "train/state.py", "_PROGRESS.validate_python(values)", '_PROGRESS.validate_python({**values, "errors": []})', ("tests/train/test_ending.py", "tests/train/test_schedule.py")),
     Fault("part of an epoch counted", "train/loop.py", "    if not is_whole:\n        return event\n", "", ("tests/train/test_ending.py",)),
     Fault("best of a cut run kept", "train/folder.py", "self._best_of(card, folder).name", '(self._pointed("best") or folder).name', ("tests/train/test_ending.py",)),
     Fault("classes not weighted", "train/losses.py", "weights = class_weights[labels]", "weights = torch.ones_like(class_weights[labels])", ("tests/train/test_imbalance.py",)),
@@ -78,6 +81,11 @@ FAULTS = (
     Fault("temperature of the test images", "train/run.py", "fit_temperature(validation.logits, validation.labels)", "fit_temperature(*(lambda e: (e.logits, e.labels))(classify(self.state.evaluated, self._loader(self.data.test))))", RUN),
     Fault("images of another cell", "report/galleries.py", "(index[example.label], index[example.predicted])", "(index[example.predicted], index[example.label])", ("tests/report/test_galleries.py",)),
     Fault("pickles opened", "checkpoint.py", "if is_pickle or", "if False and", SAVE),
+    Fault("pickles run before they are refused", "checkpoint.py", "            _refuse_pickle(file.read(9), path)\n", "            try:\n                torch.load(path, weights_only=False)\n            except Exception:\n                pass\n            _refuse_pickle(file.read(9), path)\n", PICKLES),
+    Fault("control characters printed", "errors.py", "_shortened(printable(text))", "_shortened(text)", ("tests/test_errors.py",)),
+    Fault("a tensor's errors passed on", "checkpoint.py", "(safetensors.SafetensorError, KeyError, ValueError, RuntimeError, TypeError)", "(KeyError, ValueError, TypeError)", MUTANTS),
+    Fault("tensors of another optimizer passed on", "train/state.py", "            raise StorageError(\n                f\"the checkpoint is of", "            raise\n            raise StorageError(\n                f\"the checkpoint is of", MUTANTS),
+    Fault("errors of a card's fields passed on", "checkpoint.py", "(ValidationError, RecursionError, UnicodeDecodeError)", "(RecursionError, UnicodeDecodeError)", MUTANTS),
     Fault("padding forgotten", "data/preprocess.py", "if self.padding else images", "if False else images", ("tests/data/test_preprocess.py",)),
     Fault("draws depend on the batch", "data/hashing.py", "(items * count + draws)", "(torch.arange(len(items)) * count + draws)", ("tests/data/test_hashing.py",)),
     Fault("another of equal neighbours", "train/neighbours.py", "torch.ge(upper, lower, out=first)", "torch.gt(upper, lower, out=first)", FAST),
@@ -167,6 +175,11 @@ FAULTS = (
     Fault("finder trains the network itself", "train/trial.py", "copy.deepcopy(model).to(device)", "model.to(device)", ("tests/train/test_find_rate.py",)),
     Fault("batch that does not fit suggested", "train/find_batch.py", 'tried[-1].images if ended == "memory" else recipe.batch_size', "recipe.batch_size", ("tests/train/test_find_batch.py",)),
     Fault("changed file trained on", "data/originals.py", "if digest is not None and", "if False and", LOST),
+    Fault("validation that gives no number learnt from", "train/metrics.py", "if not math.isfinite(self.loss):", "if False:", ("tests/cli/test_train.py",)),
+    Fault("answers that are no numbers given", "serve/predictor.py", "if not probabilities.isfinite().all():", "if False:", ("tests/cli/test_train.py",)),
+    Fault("one rank's nan kept to itself", "train/step.py", "    loss_sum, wrong = ranks.sum(torch.stack([loss_sum, wrong])).unbind()\n", "", RANKS),
+    Fault("unexpected errors of a thread passed on", "data/mishaps.py", "        raise PreparationError(names(), error) from error", "        raise", THREADS),
+    Fault("an image's batch named in its place", "data/parts.py", "        with said_of(lambda: (images.names[item],)):", "        if True:", THREADS),
     Fault("step before a lost image not kept", "train/run.py", "        self._keep(is_best=False)\n        return image_lost", "        return image_lost", LOST),
     Fault("edited recipe resumed", "train/identity.py", 'if before.get("recipe_sha256") not in', 'if False and before.get("recipe_sha256") not in', ("tests/cli/test_run_folders.py",)),
     Fault("contact sheet lost with fractions", "train/fractions.py", "replace(choose_examples(test, data), views=views)", "choose_examples(test, data)", ("tests/train/test_fractions.py",)),

@@ -31,12 +31,12 @@ def test_fault_is_noticed(fault: Fault, tmp_path):
     environment = os.environ | {"PYTHONPATH": str(copy.parent), "OMP_NUM_THREADS": "1"}
     where = subprocess.run(
         [sys.executable, "-c", "import convatlas.errors as e; print(e.__file__)"],
-        env=environment, cwd=ROOT, capture_output=True, text=True,
+        env=environment, cwd=ROOT, capture_output=True, text=True, errors="replace",
     )  # fmt: skip
     assert Path(where.stdout.strip()).is_relative_to(tmp_path), where.stderr
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *fault.tests],
-        env=environment, cwd=ROOT, capture_output=True, text=True,
+        env=environment, cwd=ROOT, capture_output=True, text=True, errors="replace",
     )  # fmt: skip
     # 1: tests ran and failed; anything else is a fault of this list.
     assert done.returncode == 1, done.stdout[-3000:]

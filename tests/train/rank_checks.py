@@ -27,9 +27,10 @@ from convatlas.train.agreement import SharedStop, refuse_disagreement, started_w
 from convatlas.train.distributed import ALONE, Ranks, join_ranks
 from convatlas.train.imbalance import class_weights
 from convatlas.train.loaders import share_of
-from convatlas.train.loop import classify
+from convatlas.train.loop import StepDone, classify
 from convatlas.train.losses import criterion
 from convatlas.train.recipe import Recipe
+from convatlas.train.run import train
 from convatlas.train.state import TrainingState
 from convatlas.train.step import NonFiniteStepError, take_step
 from convatlas.train.stop import StopRequest
@@ -143,6 +144,27 @@ def poisoned(ranks: Ranks) -> dict[str, Any]:
     return {"error": ""}
 
 
+def poisoned_run(ranks: Ranks, folder: Path) -> dict[str, Any]:
+    """A whole run, in which the second rank's part of the sixth batch is not a number."""
+    step = 0
+
+    def count(event: object) -> None:
+        nonlocal step
+        step = event.step if isinstance(event, StepDone) else step
+
+    def poison(module: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
+        return (inputs[0] * float("nan"),) if ranks.rank == 1 and step == 5 else inputs
+
+    torch.manual_seed(0)
+    model = create_model("lenet5_modern")
+    model.register_forward_pre_hook(poison)
+    try:
+        train(model, data(), recipe(*PLAIN), folder / "poisoned", ranks=ranks, on_event=count)
+    except ConvAtlasError as error:
+        return {"code": error.exit_code, "error": str(error)}
+    return {"code": 0}
+
+
 def masks(ranks: Ranks) -> list[list[bool]]:
     """Which of a dropout's inputs each rank kept in a step."""
     seen: list[Tensor] = []
@@ -220,6 +242,7 @@ def everything(ranks: Ranks, folder: Path, names: list[str]) -> dict[str, Any]:
     found["evaluated"] = [evaluated(ranks, size) for size in (5, 16, 100)]
     found["predicted"] = predicted(ranks, folder)
     found["poisoned"] = ranks.gather(poisoned(ranks))
+    found["poisoned run"] = ranks.gather(poisoned_run(ranks, folder))
     found["masks"] = masks(ranks)
     found["stopped"] = stopped(ranks)
     found["disagreeing"] = {what: disagreeing(ranks, what) for what in ("", "recipe", "the images", "torch")}

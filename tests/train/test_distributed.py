@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from convatlas.checkpoint import read_card
+from convatlas.checkpoint import read_card, read_tensors
 from convatlas.durable import is_temporary
 from convatlas.train.folder import RunFolder
 from tests.cli.harness import CLASSES, class_folders, environment
@@ -119,6 +120,21 @@ def test_a_number_that_is_none_stops_both(found: dict[str, Any]):
     assert (first["images"], first["kept"], first["step"]) == (BATCH, True, 0)
 
 
+def test_a_number_that_is_none_on_one_rank_ends_a_run(found: dict[str, Any], folder: Path):
+    """R6: both ranks stop at the same step, whose images are listed; what was kept is finite."""
+    out = folder / "poisoned"
+    first, second = found["poisoned run"]
+    assert first == second
+    assert first["code"] == 7
+    assert first["error"].startswith("loss became nan at step 6 ")
+    assert f"its images are listed in {out / 'nan_batch.txt'}; last finite: step 5. Do: " in first["error"]
+    assert len(set((out / "nan_batch.txt").read_text().splitlines())) == BATCH
+    (kept,) = (out / "checkpoints").glob("step-*")
+    tensors = [tensor for file in kept.glob("*.safetensors") for tensor in read_tensors(file).values()]
+    assert kept.name == "step-00000005"
+    assert all(torch.isfinite(tensor).all() for tensor in tensors if tensor.is_floating_point())
+
+
 def test_ranks_have_masks_of_their_own(found: dict[str, Any]):
     first, second = found["masks"]
     assert first != second
@@ -162,8 +178,18 @@ def torchrun(*options: str, command: list[str]) -> subprocess.Popen[str]:
 
 
 def ranks_of(agent: subprocess.Popen[str]) -> list[int]:
-    """Process ids of the ranks, in their order."""
-    return [int(child) for child in Path(f"/proc/{agent.pid}/task/{agent.pid}/children").read_text().split()]
+    """Process ids of the ranks, in their order; none of an agent that has ended."""
+    with suppress(FileNotFoundError):
+        return [int(child) for child in Path(f"/proc/{agent.pid}/task/{agent.pid}/children").read_text().split()]
+    return []
+
+
+def until_restarted(agent: subprocess.Popen[str], before: list[int]) -> None:
+    """Wait, at most a minute, until torchrun has started its ranks again, or all is done."""
+    end = time.monotonic() + 60
+    while agent.poll() is None and not set(ranks_of(agent)) - set(before):
+        assert time.monotonic() < end, "the ranks that are left wait for the lost one"
+        time.sleep(0.01)
 
 
 def until_step(agent: subprocess.Popen[str], out: Path, step: int) -> None:
@@ -179,7 +205,9 @@ def test_a_killed_rank_is_started_again(found: dict[str, Any], folder: Path):
     out = folder / "killed"
     agent = torchrun("--max-restarts", "3", command=run_in(folder, "killed"))
     until_step(agent, out, 6)
-    os.kill(ranks_of(agent)[1], signal.SIGKILL)
+    ranks = ranks_of(agent)
+    os.kill(ranks[1], signal.SIGKILL)
+    until_restarted(agent, ranks)
     _, err = agent.communicate(timeout=120)
     assert agent.returncode == 0, err
     assert "the group restarts (1 of 3): resumed from step" in err
@@ -196,12 +224,13 @@ def test_killed_ranks_end_with_the_same_bits(found: dict[str, Any], folder: Path
     out, lost = folder / f"killed-{seed}", 0 if seed % 3 == 0 else chance.randrange(2)
     agent = torchrun("--max-restarts", "3", command=run_in(folder, out.name))
     until_step(agent, out, chance.randrange(1, 30))
-    rank = ranks_of(agent)[lost]
+    ranks = ranks_of(agent)
     end = time.monotonic() + 5
     while seed % 3 == 0 and time.monotonic() < end and not any(map(is_temporary, out.rglob(".*.tmp"))):
         pass
     with suppress(ProcessLookupError):
-        os.kill(rank, signal.SIGKILL)
+        os.kill(ranks[lost], signal.SIGKILL)
+    until_restarted(agent, ranks)
     _, err = agent.communicate(timeout=120)
     assert agent.returncode == 0, err
     assert digest(out) == digest(folder / "unbroken")

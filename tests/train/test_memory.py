@@ -12,9 +12,10 @@ import torch
 from torch import nn
 
 from convatlas.checkpoint import digest
+from convatlas.data.mishaps import is_out_of_memory
 from convatlas.errors import OutOfMemoryError
 from convatlas.models import create_model
-from convatlas.train.memory import available_bytes, bytes_per_image, is_out_of_memory, out_of_memory, refuse_too_large
+from convatlas.train.memory import available_bytes, bytes_per_image, out_of_memory, refuse_too_large
 from convatlas.train.run import train
 from tests.train.reference import data, recipe
 from tests.train.reference import digest as last_digest

@@ -287,6 +287,7 @@ def test_not_a_number_stops_before_the_step(tmp_path, setting):
     with pytest.raises(NonFiniteError, match=message) as caught:
         train(create_model("lenet5_modern"), data(), wrong, tmp_path / "run")
     assert caught.value.exit_code == 7
+    assert f"its images are listed in {tmp_path / 'run' / 'nan_batch.txt'}; " in str(caught.value)
     files = list((tmp_path / "run").rglob("*.safetensors"))
     assert files
     assert all(torch.isfinite(t).all() for f in files for t in read_tensors(f).values() if t.is_floating_point())

@@ -23,6 +23,7 @@ from PIL import Image, UnidentifiedImageError
 
 from convatlas.data.quiet import pillow_is_quiet
 from convatlas.errors import DataError
+from convatlas.errors import printable as printable
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 SUFFIXES = frozenset(
@@ -69,11 +70,6 @@ class Stored(NamedTuple):
     mode: str
     transparent: bool
     orientation: int
-
-
-def printable(name: str) -> str:
-    """A file's name with line breaks, control characters and undecodable bytes replaced, fit for a one-line message."""
-    return "".join(letter if letter.isprintable() else "?" for letter in name)
 
 
 def open_image(path: Path) -> Image.Image:

@@ -12,6 +12,7 @@ from convatlas.data.augment import Distortion
 from convatlas.data.colour import Colour, principal_colours
 from convatlas.data.crop import AnyCrop
 from convatlas.data.images import AnyImages, Images
+from convatlas.data.mishaps import said_of
 from convatlas.data.order import epoch_order
 from convatlas.data.packed.images import StreamedImages
 from convatlas.data.packed.order import BlockOrder
@@ -152,6 +153,11 @@ class Loader:
         places = part.places
         # An image that is shown again in the same pass is changed in another way.
         items = places % len(self.labels)
+        with said_of(lambda: [self.images.names[item] for item in items.tolist()]):
+            inputs = self._inputs(items, places, distortion, seed, epoch)
+        return Batch(inputs, self.labels[items].long(), items, part.weight, part.whole, part.lent)
+
+    def _inputs(self, items: Tensor, places: Tensor, distortion: Distortion | None, seed: int, epoch: int) -> Tensor:
         pixels = self._pixels(items, places, distortion is not None, seed, epoch)
         if distortion is not None:
             fill = self.preprocess.fill
@@ -160,8 +166,7 @@ class Loader:
             pixels = distortion.apply(pixels, places, seed=seed, epoch=epoch, fill=fill)
             if self.colour is not None:
                 pixels = self.colour.apply(pixels, places, self._principal, seed=seed, epoch=epoch)
-        inputs = self.preprocess.normalise(pixels)
-        return Batch(inputs, self.labels[items].long(), items, part.weight, part.whole, part.lent)
+        return self.preprocess.normalise(pixels)
 
     def _pixels(self, items: Tensor, places: Tensor, training: bool, seed: int, epoch: int) -> Tensor:
         crop = self.crop if training else None

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from convatlas.data.decode import DecodeError, decode, in_mode
 from convatlas.data.jpeg import jpeg_pixels
+from convatlas.data.mishaps import said_of
 from convatlas.data.preprocess import Preprocess
 
 # The shorter side that is wanted for crops, in sides of the network's input.
@@ -173,12 +174,15 @@ class LazyImages:
 
     def stored(self, items: Tensor) -> Tensor:
         """Images at the positions `items` for evaluation: uint8 (N, C, h, w)."""
-        pairs = zip(items.tolist(), self.indices[items].tolist(), strict=True)
-        return torch.stack([self.originals.stored(index, self.digests[item]) for item, index in pairs])
+        return torch.stack([self._stored(item) for item in items.tolist()])
 
     def original(self, item: int) -> Tensor:
         """What random parts of an image are cut out of, uint8 (C, H, W); see `Originals.decoded`."""
         return self.originals.decoded(int(self.indices[item]), self.digests[item])
+
+    def _stored(self, item: int) -> Tensor:
+        with said_of(lambda: (self.names[item],)):
+            return self.originals.stored(int(self.indices[item]), self.digests[item])
 
     @property
     def digest(self) -> bytes:

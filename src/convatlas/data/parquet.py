@@ -159,6 +159,6 @@ def _told_classes(metadata: dict[bytes, bytes]) -> tuple[str, ...]:
     """Names of the classes as Hugging Face's data sets keep them in a file's metadata; none if they are not there."""
     try:
         names = json.loads(metadata[b"huggingface"])["info"]["features"]["label"]["names"]
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         return ()
     return tuple(map(str, names)) if isinstance(names, list) else ()

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from convatlas.data.crop import AnyCrop, PaddedCrop, crop_draws, cut, shifted
 from convatlas.data.images import AnyImages
+from convatlas.data.mishaps import said_of
 from convatlas.data.preprocess import Preprocess
 
 
@@ -32,5 +33,6 @@ def random_parts(
     shape = len(items), height, width, preprocess.channels
     batch = torch.empty(shape, dtype=torch.uint8, device=items.device).permute(0, 3, 1, 2)
     for place, (item, draw) in enumerate(zip(items.tolist(), draws, strict=True)):
-        batch[place] = cut(images.original(item), crop, preprocess.size, draw, preprocess.interpolation)
+        with said_of(lambda: (images.names[item],)):  # noqa: B023 - called in the block
+            batch[place] = cut(images.original(item), crop, preprocess.size, draw, preprocess.interpolation)
     return batch

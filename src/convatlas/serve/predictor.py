@@ -19,7 +19,7 @@ from convatlas.data.images import AnyImages
 from convatlas.data.loader import Loader
 from convatlas.data.preprocess import Preprocess
 from convatlas.data.share import Share
-from convatlas.errors import StorageError, UsageError
+from convatlas.errors import NonFiniteError, StorageError, UsageError
 from convatlas.models.network import Network
 from convatlas.train.distributed import ALONE, Ranks
 from convatlas.train.loop import classify
@@ -90,6 +90,7 @@ class Predictor:
         Raises:
             UsageError: for a top_k below 1, a threshold outside 0 to 1, or something that is no image.
             DataError: for an image that cannot be decoded.
+            NonFiniteError: for a network whose answers are not numbers.
         """
         check_options(top_k, threshold, invert)
         if isinstance(images, str | Path | Image.Image) or getattr(images, "ndim", 0) > 0:
@@ -119,10 +120,19 @@ class Predictor:
         return [Prediction(top[0][0] if top[0][1] >= threshold else UNKNOWN, top[0][1], top) for top in tops]
 
     def probabilities(self, pixels: Tensor) -> Tensor:
-        """Softmax of the logits over the temperature (N, classes), of images in the stored form, uint8 (N, C, h, w)."""
+        """Softmax of the logits over the temperature (N, classes), of images in the stored form, uint8 (N, C, h, w).
+
+        Raises:
+            NonFiniteError: if they are not numbers, as of a run that diverged.
+        """
         with torch.inference_mode():
             logits = self.network(self.preprocess.to_input(pixels.to(self.device)))
         probabilities: Tensor = (logits.float() / self.temperature).softmax(dim=1).cpu()
+        if not probabilities.isfinite().all():
+            raise NonFiniteError(
+                "the network's answers are not numbers, as of a run that diverged",
+                do="train it again with a lower learning rate, or use another checkpoint",
+            )
         return probabilities
 
     def evaluate(self, images: AnyImages, *, ranks: Ranks = ALONE) -> Evaluation:

@@ -10,8 +10,9 @@ from torch import nn
 
 from convatlas.data.images import Data
 from convatlas.data.loader import Batch
+from convatlas.data.mishaps import is_out_of_memory
 from convatlas.errors import OutOfMemoryError
-from convatlas.train.memory import available_bytes, bytes_per_image, free_memory, is_out_of_memory
+from convatlas.train.memory import available_bytes, bytes_per_image, free_memory
 from convatlas.train.recipe import Recipe
 from convatlas.train.step import take_step
 from convatlas.train.trial import Trial, on_a_copy

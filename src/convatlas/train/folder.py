@@ -133,7 +133,7 @@ class RunFolder:
         folders = sorted(self.checkpoints.glob("step-*"), reverse=True) if self.checkpoints.is_dir() else []
         for folder in folders:
             try:
-                card, tensors = read_checkpoint(folder)
+                card, tensors = read_checkpoint(folder, WEIGHTS, TRAINING)
             except ConvAtlasError:
                 shutil.rmtree(self.checkpoints / f"incomplete-{folder.name}", ignore_errors=True)
                 folder.rename(self.checkpoints / f"incomplete-{folder.name}")
@@ -254,7 +254,7 @@ def _holder(path: Path) -> str:
     try:
         holder = json.loads(path.read_bytes())
         return f"pid {int(holder['pid'])} on host {holder['host']} since {holder['since']}"
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return "another process"
 
 

@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 from convatlas.data.images import AnyImages
+from convatlas.data.mishaps import PreparationError, is_out_of_memory
 from convatlas.errors import DataError, OutOfMemoryError
-from convatlas.train.memory import free_memory, is_out_of_memory, out_of_memory, two_inputs
+from convatlas.train.memory import free_memory, out_of_memory, two_inputs
 from convatlas.train.recipe import Recipe
 from convatlas.train.stop import StoppedError, StopRequest
 
@@ -28,17 +29,16 @@ def stopped(run: Path, stop: StopRequest, *, kept: int, steps: int) -> StoppedEr
 
 
 def image_lost(error: DataError, run: Path, *, step: int, kept: int) -> DataError:
-    """The error for an image that could be read when the run began and no longer can, or has changed.
+    """The error for an image that could be read when the run began and no longer can, has changed or is not prepared.
 
     Args:
-        error: what reading it said, with its name.
+        error: what was said of it, with its name.
         run: the run folder.
         step: the step that was to come, from 1.
         kept: the last step that was kept.
     """
-    return DataError(
-        f"{error.what} at step {step}; last good: step {kept}", do=f"put it back as it was, then {_resume(run)}"
-    )
+    first = error.do if isinstance(error, PreparationError) else "put it back as it was"
+    return DataError(f"{error.what} at step {step}; last good: step {kept}", do=f"{first}, then {_resume(run)}")
 
 
 def memory_ran_out(

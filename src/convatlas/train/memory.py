@@ -9,19 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from convatlas.data.images import AnyImages
+from convatlas.data.mishaps import is_out_of_memory
 from convatlas.data.preprocess import Preprocess
 from convatlas.errors import OutOfMemoryError
 
 # What a step needs besides the tensors kept for the backward pass: their gradients, the libraries' workspaces.
 _MARGIN = 2.0
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether an error is PyTorch's or Python's for memory that could not be had."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    texts = ("can't allocate memory", "not enough memory", "std::bad_alloc", "Cannot allocate memory")
-    return isinstance(error, RuntimeError) and any(text in str(error) for text in texts)
 
 
 def free_memory(error: Exception, model: nn.Module) -> None:

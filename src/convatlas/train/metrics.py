@@ -1,11 +1,13 @@
 """The only definitions of what is measured."""
 
+import math
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from convatlas.errors import NonFiniteError
 from convatlas.intervals import wilson_interval
 from convatlas.train.calibration import Calibration, calibration
 
@@ -18,11 +20,21 @@ class Evaluation:
         logits: (N, classes), float32, on the CPU.
         labels: class indices (N,).
         temperature: divides the logits before they become probabilities; fitted on the validation images.
+
+    Raises:
+        NonFiniteError: if the loss is no finite number: the weights are finite, and what they come to is not.
     """
 
     logits: Tensor
     labels: Tensor
     temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.loss):
+            raise NonFiniteError(
+                f"the loss on {self.images:,} images is {self.loss}, though the weights are finite",
+                do="lower the learning rate with --set optimizer.lr",
+            )
 
     @property
     def images(self) -> int:

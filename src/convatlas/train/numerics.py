@@ -13,12 +13,13 @@ from torch import Tensor, nn
 
 from convatlas.analysis.cost import layer_macs
 from convatlas.data.loader import Batch, Loader
+from convatlas.data.mishaps import is_out_of_memory
 from convatlas.data.record import Record
 from convatlas.errors import StorageError
 from convatlas.train.distributed import ALONE, Ranks
 from convatlas.train.fast_layers import fast_layers
 from convatlas.train.losses import Criterion, training_criterion
-from convatlas.train.memory import free_memory, is_out_of_memory
+from convatlas.train.memory import free_memory
 from convatlas.train.precision import forward
 from convatlas.train.recipe import Recipe
 

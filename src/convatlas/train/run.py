@@ -11,9 +11,10 @@ from torch import nn
 from convatlas.checkpoint import TRAINING, WEIGHTS, Card, read_checkpoint
 from convatlas.data.images import AnyImages, Data
 from convatlas.data.loader import Loader
+from convatlas.data.mishaps import is_out_of_memory
 from convatlas.data.source import load_data
 from convatlas.data.threads import cores
-from convatlas.errors import DataError
+from convatlas.errors import DataError, NonFiniteError
 from convatlas.report import Views, contact_sheet
 from convatlas.train.agreement import SharedStop, refuse_disagreement, started_with
 from convatlas.train.batch_norm import batch_norm_remarks, refuse_single_images
@@ -37,7 +38,7 @@ from convatlas.train.interruptions import image_lost, memory_ran_out, stopped
 from convatlas.train.loaders import plain_loader, training_loader, worker_threads
 from convatlas.train.loop import EpochDone, Event, classify, fit
 from convatlas.train.machine import keep_freed_memory, same_bits
-from convatlas.train.memory import is_out_of_memory, refuse_too_large, two_inputs
+from convatlas.train.memory import refuse_too_large, two_inputs
 from convatlas.train.metrics import Evaluation
 from convatlas.train.numerics import settle
 from convatlas.train.outcome import RunResult as RunResult
@@ -114,9 +115,8 @@ def train(
             with listen(lambda: run.kept_step) as asked:
                 stop = SharedStop(asked, ranks)
                 remarks = run.restore() if resume else run.begin()
-                notes = (*data.notes, *run.remarks, *remarks)
-                counts = len(run.train_images), len(run.parts["validation"])
-                on_event(Started(folder.path, data, *counts, run.kept_step, run.steps, notes))
+                counts = len(run.train_images), len(run.parts["validation"]), run.kept_step, run.steps
+                on_event(Started(folder.path, data, *counts, (*data.notes, *run.remarks, *remarks)))
                 run.fit(on_event, stop)
                 return run.finish(stop)
         except (RuntimeError, MemoryError) as error:
@@ -221,10 +221,15 @@ class _Run:
             self._keep(is_best=False)
             names = "".join(f"{self.train_images.names[i]}\n" for i in error.items)
             self.folder.write("nan_batch.txt", names)
-            listed = self.folder.path / "nan_batch.txt"
-            raise error.with_remark(f"its images are listed in {listed}; last finite: step {self.kept_step}") from None
+            listed = f"its images are listed in {self.folder.path / 'nan_batch.txt'}"
+            raise error.with_remark(f"{listed}; last finite: step {self.kept_step}") from None
+        except NonFiniteError as error:
+            # Only the answers of validation: the weights are finite, but they are no good.
+            self._keep(is_best=False)
+            stopped_after = f"stopped after step {self.kept_step}, which is kept"
+            raise NonFiniteError(f"{error.what}; {stopped_after}", do=error.do) from None
         except DataError as error:
-            raise self._image_lost(error) from None
+            raise self._image_lost(error) from error
         if stop():
             # After a step that was not kept, or while it was being validated.
             self._keep(is_best=False)
@@ -279,7 +284,7 @@ class _Run:
         except InterruptedError:
             raise self._stopped(stop) from None
         except DataError as error:
-            raise self._image_lost(error) from None
+            raise self._image_lost(error) from error
         test = replace(answers, temperature=card.temperature)
         figures = self.ranks.from_first(lambda: figures_of(self.folder, self.history, self._ended(), card.step, test))
         if self.ranks.is_first:

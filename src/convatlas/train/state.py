@@ -5,8 +5,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
+from convatlas.data.mishaps import is_out_of_memory
+from convatlas.errors import StorageError
 from convatlas.train.auxiliary import learner_of
 from convatlas.train.optim import build_optimizer
 from convatlas.train.recipe import Recipe
@@ -46,9 +49,20 @@ class Progress:
 
     @classmethod
     def from_card(cls, values: dict[str, Any]) -> "Progress":
-        """The position that `card` wrote."""
-        best = values["best"]
-        return cls(**{**values, "best": None if best is None else (float(best[0]), float(best[1]), int(best[2]))})
+        """The position that `card` wrote.
+
+        Raises:
+            StorageError: if it is something else.
+        """
+        try:
+            return _PROGRESS.validate_python(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            what = f"progress.{'.'.join(map(str, first['loc']))}: {first['msg']}"
+            raise StorageError(f"a checkpoint's card is damaged ({what})", do="give a new --out") from None
+
+
+_PROGRESS = TypeAdapter(Progress)
 
 
 class TrainingState:
@@ -105,7 +119,23 @@ class TrainingState:
         return tensors
 
     def restore(self, weights: dict[str, Tensor], training: dict[str, Tensor], progress: Progress) -> None:
-        """Go back to what `weights`, `training` and the position described."""
+        """Go back to what `weights`, `training` and the position described.
+
+        Raises:
+            StorageError: if they are of another model or optimizer.
+        """
+        try:
+            self._restore(weights, training)
+        except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            if is_out_of_memory(error):
+                raise
+            reason = " ".join(str(error).split())[:200]
+            raise StorageError(
+                f"the checkpoint is of another network or optimizer ({reason})", do="give a new --out"
+            ) from error
+        self.progress = progress
+
+    def _restore(self, weights: dict[str, Tensor], training: dict[str, Tensor]) -> None:
         self.evaluated.load_state_dict(weights)
         if self.averaged is not None:
             raw = {name.removeprefix("model."): t for name, t in training.items() if name.startswith("model.")}
@@ -118,7 +148,6 @@ class TrainingState:
                 _, index, key = name.split(".", 2)
                 state.setdefault(int(index), {})[key] = _laid_out_as(parameters[int(index)], tensor)
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
-        self.progress = progress
 
 
 def _laid_out_as(parameter: Tensor, tensor: Tensor) -> Tensor:

@@ -19,6 +19,9 @@ from convatlas.weights.fetch import RELEASES, released
 from convatlas.weights.fit import Sizes, empty, fitting, place, sizes_of
 from convatlas.weights.recognise import in_our_names, of_another
 
+# Classes or channels that a card may speak of: with more, PyTorch cannot even say how large a layer is.
+_MOST = 1 << 24
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -185,7 +188,7 @@ def _sizes_of_card(card: Card, place: Path) -> Sizes:
     values = []
     for key in ("num_classes", "in_channels"):
         value = (card.network or {}).get(key)
-        if not isinstance(value, int) or value < 1:
+        if not isinstance(value, int) or not 1 <= value <= _MOST:
             raise _damaged(place, f"network.{key}: {value!r}")
         values.append(value)
     return Sizes(*values)

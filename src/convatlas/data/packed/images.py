@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from convatlas.data.decode import DecodeError, decode
+from convatlas.data.mishaps import said_of
 from convatlas.data.originals import pixels_for_crops
 from convatlas.data.packed.order import BlockOrder, weights
 from convatlas.data.packed.reading import Names, RowGroups
@@ -90,7 +91,8 @@ class StreamedImages:
         return found
 
     def _stored(self, image: int) -> Tensor:
-        return self._decoded(image, lambda data: self.preprocess.prepare(decode(io.BytesIO(data), "")))
+        with said_of(lambda: (self.shards.name(image),)):
+            return self._decoded(image, lambda data: self.preprocess.prepare(decode(io.BytesIO(data), "")))
 
     def _decoded(self, image: int, made: Callable[[bytes], _Made]) -> _Made:
         try:

@@ -203,6 +203,6 @@ def features_of(metadata: Mapping[bytes, bytes]) -> dict[str, dict[str, Any]]:
     """What Hugging Face's data sets keep of each column in a file's metadata; nothing if it is not there."""
     try:
         features = json.loads(metadata[b"huggingface"])["info"]["features"]
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         return {}
     return {str(k): v for k, v in features.items() if isinstance(v, dict)} if isinstance(features, dict) else {}

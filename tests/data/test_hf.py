@@ -59,6 +59,17 @@ def test_a_saved_set(tmp_path):
     assert check(name).as_json()["formats"] == {"PNG": 10, "JPEG": 10}
 
 
+def test_a_group_is_never_parted(tmp_path):
+    for column, setting in (("group", ""), ("film", ",group=film")):
+        parts = [rows(range(4 * film, 4 * film + 4), **{column: f"film {film}"}) for film in range(5)]
+        name = saved(tmp_path / column, train=datasets.concatenate_datasets(parts))
+        data = load_data(name + setting, PREPROCESS)
+        films = [{int(image.rpartition("/")[2]) // 4 for image in part.names} for part in (data.train, data.test)]
+        assert len(data.test) == 4 and films[0] | films[1] == set(range(5)) and not films[0] & films[1]
+    with pytest.raises(DataError, match='has no column "takes"'):
+        load_data(f"{name},group=takes", PREPROCESS)
+
+
 def test_rows_that_were_selected_keep_their_labels(tmp_path):
     rows(range(20)).shuffle(seed=3).select(range(10)).save_to_disk(str(tmp_path / "one"))
     data = load_data(f"hf:{tmp_path / 'one'}", PREPROCESS)

@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from convatlas.data.check import check
 from convatlas.data.preprocess import Preprocess
 from convatlas.data.source import load_data
 from convatlas.errors import ConvAtlasError, DataError, UsageError
@@ -46,6 +47,41 @@ def test_a_folder_has_a_file_for_each_part(tmp_path):
         assert data.train.pixels[:, 0, 0, 0].tolist() == [1, 2, 3] and data.train.labels.tolist() == [0, 1, 0]
         assert data.test.pixels[:, 0, 0, 0].tolist() == [4] and data.test.labels.tolist() == [1]
         assert data.test.names == ("test/0",)
+
+
+def grouped(path: Path, values: list[int], groups: list) -> Path:
+    """Half of the images of each class, each group with images of both."""
+    table = pyarrow.table({"image": records(values), "label": [value % 2 for value in values], "group": groups})
+    pyarrow.parquet.write_table(table, path)
+    return path
+
+
+def test_a_group_is_never_parted(tmp_path):
+    film = [value // 4 for value in range(80)]
+    for seed in range(5):
+        data = load_data(grouped(tmp_path / "all.parquet", list(range(80)), film), PREPROCESS, seed=seed)
+        of_test = {film[int(name.rpartition("/")[2])] for name in data.test.names}
+        assert len(data.test) == 4 * len(of_test) == 16
+        assert not of_test & {film[int(name.rpartition("/")[2])] for name in data.train.names}
+        assert len(set(data.train.groups)) == 16
+
+
+def test_a_group_in_two_parts_is_told(tmp_path):
+    grouped(tmp_path / "train.parquet", [1, 2, 3, 4], ["a", "a", "b", "b"])
+    grouped(tmp_path / "test.parquet", [51, 52], ["b", "c"])
+    assert '1 group lies in more than one part of the split: "b"' in load_data(tmp_path, PREPROCESS).notes
+    problems = [
+        problem for problem in check(tmp_path).problems if problem.kind == "leakage" and "group" in problem.detail
+    ]
+    assert [(p.path, p.detail, p.other) for p in problems] == [
+        ("test/0", 'of the same group "b" as "train/2"', "train/2")
+    ]
+
+
+@pytest.mark.parametrize("groups", [["a", None], ["a", ""]])
+def test_a_row_without_its_group_is_refused(tmp_path, groups):
+    with pytest.raises(DataError, match="has no group in row 2"):
+        load_data(grouped(tmp_path / "all.parquet", [1, 2], groups), PREPROCESS)
 
 
 def test_bytes_and_names_will_do(tmp_path):

@@ -92,7 +92,7 @@ def test_every_default_but_lenets_has_what_is_modern():
         recipe = chosen(network, images)
         # Long enough for the rise of the rate and the plateau behind it, short enough to save something.
         assert 0.3 <= recipe.early_stopping.patience / recipe.epochs <= 0.4
-        assert recipe.precision == ("fp32" if recipe.name == "modern_small" else "auto")
+        assert recipe.precision == "auto"
         assert recipe.loss == CrossEntropy(label_smoothing=0.1)
         assert not getattr(recipe.optimizer, "decay_norm_and_bias", True)
         assert recipe.ema > 0 and recipe.clip_norm > 0

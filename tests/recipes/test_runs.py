@@ -140,4 +140,4 @@ def test_vgg_learns_with_the_default_as_it_is(tmp_path):
     torch.manual_seed(0)
     model = convatlas.create_model("vgg11", num_classes=10, in_channels=recipe.preprocess.channels)
     result = convatlas.train(model, data, recipe, tmp_path / "run")
-    assert result.test.top1_error < 0.3
+    assert result.test.top1_error < 0.5

@@ -10,7 +10,7 @@ from convatlas.data.problems import Problem
 
 
 def find_copies(images: Sequence[Examined]) -> Iterator[Problem]:
-    """Duplicates, near duplicates, leakage between parts and contradicting labels.
+    """Duplicates, near duplicates, leakage between parts, of groups too, and contradicting labels.
 
     Each is told of the later image, with the earlier one that it is compared with; so leakage is told of the image of
     the test. An image may leak and contradict; only one that does neither is a mere duplicate.
@@ -23,6 +23,20 @@ def find_copies(images: Sequence[Examined]) -> Iterator[Problem]:
     same = [first.setdefault(image.pixels, index) for index, image in enumerate(good)]
     yield from _exact(good, same)
     yield from _near(good, same)
+    yield from _groups(good)
+
+
+def _groups(images: Sequence[Examined]) -> Iterator[Problem]:
+    """Of each group that lies in several parts, the first image in each part but the first."""
+    first: dict[str, Examined] = {}
+    told: set[tuple[str, str]] = set()
+    for image in images:
+        if image.group is None:
+            continue
+        other = first.setdefault(image.group, image)
+        if image.part != other.part and (image.group, image.part) not in told:
+            told.add((image.group, image.part))
+            yield _told(image, "leakage", other, f'of the same group "{printable(image.group)}" as')
 
 
 def _exact(images: Sequence[Examined], same: Sequence[int]) -> Iterator[Problem]:

@@ -25,7 +25,7 @@ class Examined:
     """What one stored image is.
 
     Attributes:
-        name, part, label, suffix: the record's.
+        name, part, label, suffix, group: the record's.
         reason: why it cannot be decoded, in words; None if it can, and what follows is known.
         stored: how the file holds it.
         size: width and height once it is upright.
@@ -38,6 +38,7 @@ class Examined:
     part: str
     label: str | None
     suffix: str
+    group: str | None
     reason: str | None
     content: bytes = b""
     stored: Stored = _UNKNOWN
@@ -48,7 +49,7 @@ class Examined:
 
 def examine(record: Record) -> Examined:
     """Decode one image as training would and note what is found; whatever is wrong with it is a result."""
-    about = (record.name, record.part, record.label, record.suffix)
+    about = (record.name, record.part, record.label, record.suffix, record.group)
     content = b""
     try:
         with record.open() as stream:

@@ -16,15 +16,16 @@ from unittest.mock import patch
 
 from convatlas.data.columns import find_column
 from convatlas.data.decode import printable
+from convatlas.data.groups import GROUP, grouped
 from convatlas.data.listing import Listing
 from convatlas.data.parquet import labelled, row_names
 from convatlas.data.table import PARTS
 from convatlas.errors import DataError, UsageError, nearest
 
 PREFIX = "hf:"
-_SETTINGS = ("config", "split", "image", "label")
+_SETTINGS = ("config", "split", "image", "label", GROUP)
 _PARTS: Mapping[str, str] = {**PARTS, "dev": "val"}
-_ONLY = "write hf:owner/name, perhaps with ,config=NAME,split=NAME,image=COLUMN,label=COLUMN behind it"
+_ONLY = "write hf:owner/name, perhaps with ,config=NAME,split=NAME,image=COLUMN,label=COLUMN,group=COLUMN behind it"
 _SECONDS = 10.0
 
 
@@ -35,7 +36,7 @@ class HubSet:
     Attributes:
         place: owner/name on the hub, or a folder.
         is_local: whether it is a folder.
-        settings: by their names: config, split, image, label.
+        settings: by their names: config, split, image, label, group.
     """
 
     place: str
@@ -92,6 +93,11 @@ def list_hf(data: str, *, offline: bool) -> Listing:
         del rows[part], labels[part]
     told = tuple(getattr(features[label], "names", None) or ())
     classes, numbers = labelled([number for part in labels.values() for number in part], told, where)
+    group = wanted.settings.get(GROUP, GROUP if GROUP in kinds else None)
+    groups: list[str] = []
+    if group is not None:
+        group = _column(kinds, group, "", GROUP, where)
+        groups = [text for one in rows.values() for text in grouped(_labels(one, group), where)]
     read = _Reader(list(rows.values()), image)
     return Listing(
         classes=classes,
@@ -102,6 +108,7 @@ def list_hf(data: str, *, offline: bool) -> Listing:
         container="split",
         complete=False,
         notes=tuple(notes),
+        groups=tuple(groups),
     )
 
 

@@ -1,6 +1,5 @@
 """From images that are named and labelled to a data set: decode, verify, split; what every kind of DATA shares."""
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -15,6 +14,7 @@ from convatlas.data.originals import LazyImages, Originals
 from convatlas.data.prepare import check_memory, room_for_decoded
 from convatlas.data.preprocess import Preprocess
 from convatlas.data.threads import in_threads
+from convatlas.data.torn import notes_on_torn
 from convatlas.data.tree import counted, listed
 from convatlas.errors import DataError
 
@@ -140,7 +140,7 @@ def divide(
     if bad:
         notes.append(f"left out {counted(len(bad), 'image')} that cannot be decoded: {_reasons(bad)}")
     require_images(listing, good, " that can be decoded" if bad else "")
-    notes += _notes_on_copies(listing, good, digests)
+    notes += notes_on_torn(listing.names, listing.labels, listing.parts, digests, listing.groups, good)
     together = tied(digests, listing.groups)
     members = {part: [i for i in good if listing.parts[i] == part] for part in dict.fromkeys(listing.parts)}
     if "test" not in members:
@@ -230,21 +230,6 @@ def _lazy(listing: Listing, preprocess: Preprocess, workers: int) -> tuple[_Ever
     labels = torch.tensor(listing.labels)
     images = LazyImages(originals, torch.arange(total), labels, listing.names, tuple(digests))
     return _Everything(images, digests, originals), reasons
-
-
-def _notes_on_copies(listing: Listing, good: Sequence[int], digests: Sequence[str]) -> list[str]:
-    copies: dict[str, list[int]] = defaultdict(list)
-    for index in good:
-        copies[digests[index]].append(index)
-    groups = [group for group in copies.values() if len(group) > 1]
-    torn = [group for group in groups if len({listing.labels[i] for i in group}) > 1]
-    leaked = [group for group in groups if len({listing.parts[i] for i in group}) > 1]
-    return [
-        f"{counted(len(found), 'image')} {'occurs' if len(found) == 1 else 'occur'} in more than one {what}: "
-        + listed([" = ".join(printable(listing.names[i]) for i in group[:3]) for group in found])
-        for found, what in ((torn, "class"), (leaked, "part of the split"))
-        if found
-    ]
 
 
 def _hold_out_test(listing: Listing, members: dict[str, list[int]], together: Sequence[str], seed: int) -> list[str]:

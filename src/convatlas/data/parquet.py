@@ -8,6 +8,7 @@ from typing import Any
 
 from convatlas.data.arrow import LAYOUT, arrow_errors, import_pyarrow, reason_of
 from convatlas.data.decode import printable
+from convatlas.data.groups import GROUP, read_groups
 from convatlas.data.listing import Listing
 from convatlas.errors import DataError
 
@@ -22,6 +23,7 @@ class _Table:
     labels: list[int]
     names: list[str]
     classes: tuple[str, ...]
+    groups: list[str]
 
 
 def is_parquet(path: Path) -> bool:
@@ -38,7 +40,8 @@ def list_parquet(path: Path) -> Listing:
     """What a Parquet file of images holds, or a folder of train.parquet and test.parquet, where `is_parquet`.
 
     The column `image` has encoded images, as bytes or as records with an entry `bytes`, which is what Hugging Face's
-    data sets have; the column `label` has classes' names, or numbers, whose names the file's metadata may tell.
+    data sets have; the column `label` has classes' names, or numbers, whose names the file's metadata may tell; a
+    column `group` says what no split may part.
 
     Raises:
         UsageError: pyarrow is not installed.
@@ -50,6 +53,11 @@ def list_parquet(path: Path) -> Listing:
     for part, table in tables.items():
         if table.classes != classes:
             raise DataError(f'"{files[part]}" has other classes than "{files["train"]}"', do="give both the same ones")
+    without = [part for part, table in tables.items() if not table.groups]
+    if 0 < len(without) < len(tables):
+        raise DataError(
+            f'"{files[without[0]]}" has no column {GROUP}, another part has', do="give it to all, or to none"
+        )
     images = [image for table in tables.values() for image in table.images]
     return Listing(
         classes=classes,
@@ -59,6 +67,7 @@ def list_parquet(path: Path) -> Listing:
         read=images.__getitem__,
         container="file",
         complete=False,
+        groups=tuple(group for table in tables.values() for group in table.groups),
     )
 
 
@@ -87,7 +96,7 @@ def _read(file: Path, part: str) -> _Table:
     encoded = [image for image in iterate_images(file) if image is not None]
     if not encoded or len(encoded) < len(labels):
         raise DataError(f'"{printable(str(file))}" has rows without an encoded image', do=LAYOUT)
-    return _Table(encoded, labels, row_names(part, len(encoded)), classes)
+    return _Table(encoded, labels, row_names(part, len(encoded)), classes, read_groups(file))
 
 
 def row_names(part: str, count: int) -> list[str]:

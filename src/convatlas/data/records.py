@@ -6,6 +6,7 @@ A further kind of DATA needs one function that returns a `Records`.
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 
 import torch
@@ -14,10 +15,11 @@ from torch import Tensor
 
 from convatlas.data.decode import printable
 from convatlas.data.folder import find_parts, list_parts, require_folder
+from convatlas.data.groups import read_groups
 from convatlas.data.images import Data
 from convatlas.data.listing import Listing, require_images
 from convatlas.data.packed.load import read_packed
-from convatlas.data.packed.reading import RowGroups
+from convatlas.data.packed.reading import RowGroups, groups_of
 from convatlas.data.parquet import is_parquet, iterate_images, part_files, read_labels, row_names
 from convatlas.data.pinned import IDX_SETS
 from convatlas.data.preprocess import Preprocess
@@ -40,6 +42,7 @@ class Record:
         label: the class's name; None if it lies in no class folder.
         suffix: the file's ending in lower case, "" if it has none.
         open: gives its bytes; raises OSError.
+        group: what it must not be parted from; None if that is not known.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Record:
     label: str | None
     suffix: str
     open: Callable[[], Stream]
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,10 @@ def _list_table(path: Path, name: str) -> Records:
             for index, (image, own) in enumerate(zip(found.names, found.parts, strict=True)):
                 if own == part:
                     label = found.classes[found.labels[index]]
-                    yield Record(image, part, label, Path(image).suffix.lower(), _opener(path.parent / image))
+                    yield Record(
+                        *(image, part, label, Path(image).suffix.lower(), _opener(path.parent / image)),
+                        found.groups[index] if found.groups else None,
+                    )
 
     parts = tuple(part for part in (TRAIN, "val", "test") if part in found.parts)
     try:
@@ -174,14 +181,21 @@ def _opener(path: Path) -> Callable[[], Stream]:
 def _list_parquet(path: Path, name: str) -> Records:
     files = part_files(path)
     labels = {part: read_labels(file) for part, file in files.items()}
+    groups = {part: read_groups(file) for part, file in files.items()}
     classes = dict.fromkeys(label for _, names in labels.values() for label in names)
     differ = any(names != labels[TRAIN][1] for _, names in labels.values())
 
     def records() -> Iterator[Record]:
         for part, file in files.items():
             numbers, names = labels[part]
-            for row, number, image in zip(row_names(part, len(numbers)), numbers, iterate_images(file), strict=True):
-                yield Record(row, part, names[number], "", _from_memory(image))
+            rows = (
+                row_names(part, len(numbers)),
+                numbers,
+                iterate_images(file),
+                groups[part] or repeat(None, len(numbers)),
+            )
+            for row, number, image, group in zip(*rows, strict=True):
+                yield Record(row, part, names[number], "", _from_memory(image), group)
 
     return Records(
         name,
@@ -198,10 +212,11 @@ def _list_packed(path: Path, name: str) -> Records:
 
     def records() -> Iterator[Record]:
         for part, index in found.parts.items():
-            rows = zip(RowGroups(index).in_order(), index.labels, strict=True)
-            for (image, data), label in rows:
+            groups = groups_of(index) or repeat(None, len(index))
+            rows = zip(RowGroups(index).in_order(), index.labels, groups, strict=True)
+            for (image, data), label, group in rows:
                 suffix = Path(image).suffix.lower() if found.is_ours else ""
-                yield Record(image, part, found.classes[int(label)], suffix, _from_memory(data))
+                yield Record(image, part, found.classes[int(label)], suffix, _from_memory(data), group)
 
     count = sum(map(len, found.parts.values()))
     return Records(name, count, tuple(found.parts), found.classes, records, found.notes)
@@ -214,7 +229,9 @@ def _list_listing(found: Listing, name: str, *, encoded: bool) -> Records:
         for part in parts:
             for index, (image, own) in enumerate(zip(found.names, found.parts, strict=True)):
                 if own == part:
-                    yield Record(image, part, found.classes[found.labels[index]], "", _reader(found, index))
+                    group = found.groups[index] if found.groups else None
+                    label = found.classes[found.labels[index]]
+                    yield Record(image, part, label, "", _reader(found, index), group)
 
     return Records(name, len(found.names), parts, found.classes, records, found.notes, encoded=encoded)
 

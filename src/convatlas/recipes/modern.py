@@ -50,6 +50,7 @@ def modern_small() -> Recipe:
         name="modern_small",
         epochs=60,
         batch_size=128,
+        precision="auto",
         early_stopping=EarlyStopping(patience=20),
         clip_norm=5.0,
         ema=0.999,

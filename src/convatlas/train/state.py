@@ -82,10 +82,10 @@ class TrainingState:
         self.averaged = copy.deepcopy(model).requires_grad_(False) if recipe.ema else None
         self.decay = recipe.ema
         if self.averaged is not None:
-            self._averages: list[Tensor] = list(self.averaged.parameters())
-            self._sources: list[Tensor] = list(model.parameters())
-            # Counters and running statistics follow the weights as they are.
-            self._copies, self._originals = list(self.averaged.buffers()), list(model.buffers())
+            pairs = list(zip(_tensors(self.averaged), _tensors(model), strict=True))
+            # Running statistics are averaged as well: those of the last weights alone do not fit averaged weights.
+            self._averages, self._sources = _columns(pairs, is_averaged=True)
+            self._copies, self._originals = _columns(pairs, is_averaged=False)
         self.progress = Progress()
 
     @property
@@ -148,6 +148,16 @@ class TrainingState:
                 _, index, key = name.split(".", 2)
                 state.setdefault(int(index), {})[key] = _laid_out_as(parameters[int(index)], tensor)
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
+
+
+def _tensors(model: nn.Module) -> list[Tensor]:
+    return [*model.parameters(), *model.buffers()]
+
+
+def _columns(pairs: list[tuple[Tensor, Tensor]], *, is_averaged: bool) -> tuple[list[Tensor], list[Tensor]]:
+    """Copies and originals that are averaged, or those that are counters, which are copied."""
+    chosen = [(copied, original) for copied, original in pairs if copied.is_floating_point() == is_averaged]
+    return [copied for copied, _ in chosen], [original for _, original in chosen]
 
 
 def _laid_out_as(parameter: Tensor, tensor: Tensor) -> Tensor:

@@ -22,6 +22,8 @@ from convatlas.data.preprocess import Preprocess
 from convatlas.data.share import Share
 from convatlas.data.source import load_data
 from convatlas.errors import DataError, UsageError
+from convatlas.recipes import get_recipe
+from convatlas.train.split import split
 from tests.data.packed.shards import CLASSES, write_set
 
 PREPROCESS = Preprocess(channels=3, size=(8, 8))
@@ -160,6 +162,20 @@ def test_shards_from_the_hub(tmp_path):
     assert data.fingerprint != load_data(tmp_path, PREPROCESS, seed=1).fingerprint
     with pytest.raises(UsageError, match="convatlas data pack --on-corrupt skip"):
         load_data(tmp_path, PREPROCESS, on_corrupt="skip")
+
+
+def test_groups_of_shards_stay_together_in_both_splits(tmp_path):
+    labels = [0, 1, 1, 0] * 30
+    for number in range(2):
+        hub_shards(tmp_path, labels, count=2, group=[f"{number} {place // 4}" for place in range(120)])
+        (tmp_path / "train-00000-of-00002.parquet").rename(tmp_path / f"{number}.kept")
+    for number in range(2):
+        (tmp_path / f"{number}.kept").rename(tmp_path / f"train-0000{number}-of-00002.parquet")
+    data = load_data(tmp_path, PREPROCESS)
+    learnt, validated = split(data, get_recipe("lenet5_modern"))
+    parts = [{int(name.rpartition("/")[2]) // 4 for name in part.names} for part in (learnt, validated, data.test)]
+    assert [len(part) for part in parts] == [43, 5, 12]
+    assert set.union(*parts) == set(range(60)) and not parts[0] & parts[1] | parts[2] & (parts[0] | parts[1])
 
 
 def test_shards_that_are_sorted_by_class_are_told(tmp_path):

@@ -31,12 +31,14 @@ class StreamedImages:
         preprocess: what the network's input is.
         chosen: which of the part's images, sorted, int32 (N,); None for all.
         labels: int16 (N,), indices into the data set's classes.
+        groups: for each image what it must not be parted from, where a split is still to be made; else nothing.
     """
 
     shards: RowGroups
     preprocess: Preprocess
     chosen: Tensor | None
     labels: Tensor
+    groups: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -46,16 +48,12 @@ class StreamedImages:
         """For each image its name, read when it is asked for."""
         return Names(self.shards, self.chosen)
 
-    @property
-    def groups(self) -> tuple[str, ...]:
-        """Nothing: what must stay together was seen to when the set was packed."""
-        return ()
-
     def subset(self, indices: Tensor) -> "StreamedImages":
         """The images at `indices` (int64), in the order of the shards."""
         indices = indices.sort().values
         chosen = indices.int() if self.chosen is None else self.chosen[indices]
-        return StreamedImages(self.shards, self.preprocess, chosen, self.labels[indices])
+        groups = tuple(self.groups[i] for i in indices.tolist()) if self.groups else ()
+        return StreamedImages(self.shards, self.preprocess, chosen, self.labels[indices], groups)
 
     def stored(self, items: Tensor) -> Tensor:
         """Images at the positions `items` for evaluation: uint8 (N, C, h, w)."""

@@ -1,15 +1,19 @@
 """From a folder of shards to a data set that is streamed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
+from torch import Tensor
+
 from convatlas.data.decode import printable
+from convatlas.data.holdout import hold_out
 from convatlas.data.images import Data, make_data
 from convatlas.data.listing import TEST_SHARE, OnCorrupt, require_two_classes
 from convatlas.data.packed.images import StreamedImages
 from convatlas.data.packed.manifest import find_shards, read_manifest
-from convatlas.data.packed.reading import RowGroups
+from convatlas.data.packed.reading import RowGroups, groups_of
 from convatlas.data.packed.shards import Part, index_parts
 from convatlas.data.preprocess import Preprocess
 from convatlas.data.split import stratified_split
@@ -117,12 +121,23 @@ def load_packed(path: Path, preprocess: Preprocess, *, name: str, seed: int, on_
         part: StreamedImages(RowGroups(index), preprocess, None, index.labels) for part, index in packed.parts.items()
     }
     notes = [*packed.notes, "streamed: read from the shards in blocks, nothing is kept in memory"]
+    if "test" not in images or "val" not in images:
+        # What was packed here has both parts, and what belongs together lies together.
+        images["train"] = replace(images["train"], groups=groups_of(packed.parts["train"]))
     if "test" not in images:
         whole = images["train"]
-        kept, held = stratified_split(whole.labels, TEST_SHARE, seed)
+        kept, held = _split(whole, seed)
         if not len(held):
             raise DataError("no class has two images, so none can be held out for a test", do="add test shards")
         images["train"], images["test"] = whole.subset(kept), whole.subset(held)
         share = f"{len(held):,} of {len(whole):,} images ({100 * TEST_SHARE:.0f} % a class, seed {seed})"
         notes.append(f"no test shards: held out {share}")
     return make_data(name, packed.classes, images["train"], images["test"], validation=images.get("val"), notes=notes)
+
+
+def _split(images: StreamedImages, seed: int) -> tuple[Tensor, Tensor]:
+    """Images that stay and images for a test; groups stay together."""
+    if not images.groups:
+        return stratified_split(images.labels, TEST_SHARE, seed)
+    held = torch.tensor(hold_out(images.names, images.labels.tolist(), images.groups, TEST_SHARE, seed))
+    return (~held).nonzero().flatten(), held.nonzero().flatten()

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from convatlas.data.arrow import arrow_errors, import_pyarrow
+from convatlas.data.groups import read_groups
 from convatlas.data.packed.order import WINDOW, weights
 from convatlas.data.packed.shards import Part
 
@@ -126,6 +127,16 @@ def _column(part: Part, group: int, leaf: str) -> Any:
     for field in leaf.split(".")[1:]:
         column = column.field(field)
     return column
+
+
+def groups_of(part: Part) -> tuple[str, ...]:
+    """What each image of a part must not be parted from: the column `group` of its shards; nothing if one has none.
+
+    Raises:
+        DataError: a shard is damaged, or a row has no group.
+    """
+    found = [read_groups(file) for file in part.files]
+    return tuple(group for shard in found for group in shard) if all(found) else ()
 
 
 class Names(Sequence[str]):

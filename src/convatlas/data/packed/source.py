@@ -8,8 +8,8 @@ from PIL import Image
 
 from convatlas.data.images import Data
 from convatlas.data.listing import Listing
-from convatlas.data.packed.load import read_packed
-from convatlas.data.packed.reading import RowGroups
+from convatlas.data.packed.load import PackedSet, read_packed
+from convatlas.data.packed.reading import RowGroups, groups_of
 from convatlas.data.pinned import IDX_SETS
 from convatlas.data.preprocess import Preprocess
 from convatlas.data.source import list_data, load_data, packed_place
@@ -73,4 +73,10 @@ def _of_shards(place: Path) -> Listing:
         container="part of the shards",
         complete=False,
         notes=found.notes,
+        groups=_groups(found),
     )
+
+
+def _groups(found: PackedSet) -> tuple[str, ...]:
+    each = [groups_of(index) for index in found.parts.values()]
+    return tuple(group for part in each for group in part) if all(each) else ()

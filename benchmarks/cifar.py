@@ -3,7 +3,8 @@
 `python benchmarks/cifar.py [--repeats N] [--minutes M] [--json FILE]`: images a second while training, in turn; with
 `--minutes`, what each reaches on the test images in that time, one after the other: ours is `convatlas train` with its
 default for this network, for as many epochs as fit by the speed of a short run before, and 2 % of the images for
-validation; the peer the paper's rates, lowered after a half and three quarters of the time (section 4.2), on all images.
+validation; the peer the paper's rates, lowered after a half and three quarters of the time (section 4.2), and all the
+images.
 
 The peer is `torchvision.datasets.CIFAR10` with `RandomCrop(32, padding=4)`, `RandomHorizontalFlip`, `ToTensor` and
 `Normalize`, a `DataLoader` with as many workers as serve it best, and the same network in PyTorch's own layout.

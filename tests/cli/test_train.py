@@ -121,6 +121,9 @@ def test_dry_run_leaves_nothing(capsys, folder, out):
     assert ran.out.startswith("dry run     two steps") and "3 steps, about " in ran.out
     ran = done(capsys, "train", "lenet5_modern", folder, *QUICK[1:], "--dry-run", "--out", out, "--json")
     assert set(ran.json) == {"steps", "seconds_per_step", "checkpoint_bytes", "free_bytes", "remarks"}
+    asked = "train", "lenet5_modern", folder, *QUICK[1:], "--dry-run", "--out", out
+    assert "there is no tracker 'tensorbored'" in refused(capsys, 2, *asked, "--track", "tensorbored")
+    assert "leave out --time-limit or --fractions" in refused(capsys, 2, *asked, "--fractions", "--time-limit", "1m")
     assert not out.exists()
     assert contents(folder) == before
 

@@ -103,21 +103,38 @@ def test_without_mistakes_nothing_is_promised(tmp_path: Path):
 
 def test_of_many_classes_the_most_frequent_confusions_open(tmp_path: Path):
     pairs = [(i % 40, i % 40) for i in range(400)] + [(5, 3)] * 9 + [(7, 8)] * 2
+    pairs += [(i, i + 1) for i in range(10, 30)]
     run = make_run(tmp_path / "run", [f"class {i}" for i in range(40)], pairs)
     write_report(run.folder, run.result, Examples(confused=mistakes_in(run, pairs)))
     page = Opened(run.page())
-    assert {target: link[0] for target, link in page.links.items()} == {"cell-5-3": "9", "cell-7-8": "2"}
+    expected = {"cell-5-3": "9", "cell-7-8": "2"} | {f"cell-{i}-{i + 1}": "1" for i in range(10, 30)}
+    assert {target: link[0] for target, link in page.links.items()} == expected
+    # The first 15 are in sight, the others folded.
+    assert "The 7 next confusions" in run.page()
     assert [len(page.galleries[target].alts) for target in ("cell-5-3", "cell-7-8")] == [9, 2]
 
 
-@pytest.mark.parametrize(("classes", "cells"), [(30, 870), (31, 15)])
+@pytest.mark.parametrize(("classes", "cells"), [(30, 900), (31, 200)])
 def test_which_cells_can_be_opened(classes: int, cells: int):
     counts = torch.full((classes, classes), 2).numpy()
     counts[4, 9] = 3
     found = opened_cells(counts)
     assert len(set(found)) == cells
     assert found[0] == (4, 9)
-    assert all(row != column for row, column in found)
+    # What is right comes last.
+    assert all((row == column) == (place >= 870) for place, (row, column) in enumerate(found))
+
+
+def test_what_is_right_opens_too(three: MadeRun):
+    row = next(i for i, (label, predicted) in enumerate(THREE) if label == predicted == 2)
+    right = Example(f"test/{row}.png", "c", "c", 0.8, "a", 0.1, torch.zeros(1, 4, 4, dtype=torch.uint8))
+    write_report(three.folder, three.result, Examples(confused=(right,)))
+    page = Opened(three.page())
+    images = str(sum(pair == (2, 2) for pair in THREE))
+    assert page.links == {"cell-2-2": (images, page.links["cell-2-2"][1])}
+    assert "of c recognised" in page.links["cell-2-2"][1]
+    assert "c, recognised" in page.galleries["cell-2-2"].text
+    assert page.galleries["cell-2-2"].alts == [f"Test image test/{row}.png: c recognised"]
 
 
 def test_thumbnails_have_a_bound_in_bytes():

@@ -58,7 +58,15 @@ def test_every_cell_gets_an_image_before_any_gets_a_second():
 
 def test_without_a_mistake_there_are_no_mistakes():
     found = chosen(ANSWERS, [0, 0, 0, 2, 1])
-    assert (found.worst, found.confused, len(found.uncertain)) == ((), (), 5)
+    assert (found.worst, len(found.uncertain)) == ((), 5)
+    # What is right is opened too, of each class the least certain first.
+    assert names(found.confused) == ["image 2", "image 4", "image 3", "image 1", "image 0"]
+
+
+def test_mistakes_come_before_what_is_right_and_of_that_are_fewer():
+    rows = [[0.99 - 0.01 * i, 0.01 + 0.01 * i] for i in range(8)] + [[0.9, 0.1]]
+    found = chosen(rows, [0] * 8 + [1]).confused
+    assert names(found) == ["image 8", "image 7", "image 6", "image 5", "image 4"]
 
 
 def test_numbers_are_bounded():
@@ -71,5 +79,6 @@ def test_numbers_are_bounded():
 
 def test_two_classes():
     found = chosen([[0.6, 0.4], [0.1, 0.9]], [1, 1])
-    assert [replace(e, pixels=None) for e in found.worst] == [replace(e, pixels=None) for e in found.confused]
+    assert [replace(e, pixels=None) for e in found.worst] == [replace(e, pixels=None) for e in found.confused[:1]]
+    assert names(found.confused) == ["image 0", "image 1"]
     assert (found.worst[0].second, len(found.uncertain)) == ("b", 2)

@@ -45,7 +45,8 @@ def test_what_would_end_the_run_ends_it(tmp_path, monkeypatch):
     with pytest.raises(NonFiniteError):
         rehearse(model, data(), recipe("optimizer.lr=1e30", "schedule.name=constant"), tmp_path / "run")
     monkeypatch.setattr(folder, "free_bytes", lambda path: 1000)
-    with pytest.raises(StorageError, match=r"1,000 bytes free, its checkpoints need [\d,]+"):
+    # Of the run folder, not of the one that stands in for it.
+    with pytest.raises(StorageError, match=rf"{tmp_path / 'run'} has 1,000 bytes free, its checkpoints need [\d,]+"):
         rehearse(model, data(), recipe(), tmp_path / "run")
     assert not list(tmp_path.iterdir())
 

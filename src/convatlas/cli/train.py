@@ -12,7 +12,7 @@ from convatlas.cli.options import DATA_HELP, Device, Json, Offline, OnCorrupt, s
 from convatlas.cli.output import note, print_json, print_rehearsal
 from convatlas.cli.plan import Request, planned
 from convatlas.cli.pretrained import network_of
-from convatlas.cli.training import carry_out
+from convatlas.cli.training import carry_out, refuse_conflicts
 from convatlas.data.preprocess import Fit
 from convatlas.data.source import load_data
 from convatlas.data.threads import cores
@@ -86,6 +86,7 @@ def train_command(
     request = Request(name, data, recipe, tuple(changes), out, weights, fractions, offline)
     with join_ranks(place) as ranks:
         plan, resume = ranks.from_first(lambda: planned(request, resume=resume, ranks=ranks))
+        refuse_conflicts(plan, time_limit=seconds, track=track or [])
         loaded = load_data(
             *(plan.data, plan.recipe.preprocess),
             offline=offline,

@@ -15,7 +15,21 @@ from convatlas.train.distributed import Ranks
 from convatlas.train.folder import RunFolder
 from convatlas.train.fractions import asked, train_fractions
 from convatlas.train.run import train
-from convatlas.train.track import tracked, trackers_of
+from convatlas.train.track import require_trackers, tracked, trackers_of
+
+
+def refuse_conflicts(plan: Plan, *, time_limit: float, track: Sequence[str]) -> None:
+    """Refuse what cannot be carried out, before any image is read.
+
+    Raises:
+        UsageError: for fractions with a time limit, or a tracker that is not there.
+    """
+    if plan.fractions and math.isfinite(time_limit):
+        raise UsageError(
+            "a run that --time-limit cuts short cannot be compared with fractions of its images",
+            do="leave out --time-limit or --fractions",
+        )
+    require_trackers(track)
 
 
 def carry_out(
@@ -46,14 +60,8 @@ def carry_out(
         json: print JSON.
 
     Raises:
-        UsageError: for fractions with a time limit, or a tracker that is not there.
         ConvAtlasError: see `train` and `train_fractions`.
     """
-    if plan.fractions and math.isfinite(time_limit):
-        raise UsageError(
-            "a run that --time-limit cuts short cannot be compared with fractions of its images",
-            do="leave out --time-limit or --fractions",
-        )
     folder, untouched = RunFolder(plan.out), copy.deepcopy(model) if plan.fractions else model
     result, found = None, None
     with training_progress(plan.remarks, shown=ranks.is_first) as progress:

@@ -108,8 +108,7 @@ class Examples:
     Attributes:
         worst: classified wrongly, the surest answer first.
         uncertain: the smallest margin between the two most probable classes first.
-        confused: classified wrongly, to be opened from the confusion matrix; when there is not room for all, the first
-            ones are shown.
+        confused: to be opened from the confusion matrix; when there is not room for all, the first ones are shown.
         views: training images as the network sees them.
     """
 

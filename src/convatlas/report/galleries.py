@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 from convatlas.report.confusion import MAX_NUMBERED
 from convatlas.report.embed import data_uri
 from convatlas.report.examples import Example
-from convatlas.report.per_class import frequent_confusions, mistakes_of
+from convatlas.report.per_class import frequent_confusions
 from convatlas.report.text import count, counted, name, percent
 
 FREQUENT = 15
 """Pairs of classes that are listed where there is no room for a matrix with numbers."""
+LISTED = 200
+"""Pairs that are listed there in all, the rest of them folded away."""
 Cell = tuple[int, int]
 
 _THUMBNAIL = 96
@@ -23,14 +25,18 @@ _LETTERS = 2_500_000
 
 
 def opened_cells(confusion: NDArray[np.int64]) -> list[Cell]:
-    """Rows and columns of the cells that open their images: all mistakes, or of many classes the most frequent ones.
+    """Rows and columns of the cells that open their images, mistakes first.
+
+    These are all cells with an image, or of many classes the most frequent mistakes.
 
     Args:
         confusion: counts (classes, classes), a row the true class.
     """
     classes = len(confusion)
-    limit = classes * classes if classes <= MAX_NUMBERED else FREQUENT
-    return [found.cell for found in frequent_confusions(confusion, [""] * classes, limit)]
+    is_numbered = classes <= MAX_NUMBERED
+    limit = classes * classes if is_numbered else LISTED
+    mistakes = [found.cell for found in frequent_confusions(confusion, [""] * classes, limit)]
+    return mistakes + [(label, label) for label in range(classes) if is_numbered and confusion[label, label]]
 
 
 def example_list(examples: Sequence[Example], *, is_second_shown: bool) -> str:
@@ -85,7 +91,7 @@ def galleries(examples: Sequence[Example], confusion: NDArray[np.int64], classes
     """Group images by the cell that opens them, as many as there is room for.
 
     Args:
-        examples: images that were classified wrongly; when there is no room left, the rest is left out.
+        examples: images of these cells; those for which there is no room left are left out.
         confusion: counts (classes, classes), a row the true class.
         classes: the classes' names.
     """
@@ -94,17 +100,16 @@ def galleries(examples: Sequence[Example], confusion: NDArray[np.int64], classes
     room = _LETTERS
     for example in examples:
         source = data_uri(*example.encoded(_THUMBNAIL))
+        if len(source) > room:
+            continue
         room -= len(source)
-        if room < 0:
-            break
         item = (
             f"<li><figure>{_image(example, source)}<figcaption><span>{percent(example.probability, 1)}</span>"
             f"<code>{name(example.name)}</code></figcaption></figure></li>"
         )
         shown.setdefault((index[example.label], index[example.predicted]), []).append(item)
-    counts = mistakes_of(confusion)
     cells = sorted(shown)
-    html = "\n".join(_gallery(cell, shown[cell], int(counts[cell]), classes) for cell in cells)
+    html = "\n".join(_gallery(cell, shown[cell], int(confusion[cell]), classes) for cell in cells)
     return Galleries(html, {cell: _target(cell) for cell in cells})
 
 
@@ -112,11 +117,14 @@ def _gallery(cell: Cell, items: Sequence[str], images: int, classes: Sequence[st
     more = images - len(items)
     rest = f'<p class="note">And {count(more)} more, listed in <code>predictions.csv</code>.</p>\n' if more else ""
     true, predicted = (name(classes[i]) for i in cell)
+    is_right = cell[0] == cell[1]
+    heading = f"{true}, recognised" if is_right else f"True {true}, predicted {predicted}"
+    order = "the least certain first" if is_right else "the surest first"
     listed = "\n".join(items)
     return (
         f'<section class="cell" id="{_target(cell)}" tabindex="-1">\n'
-        f"<h3>True {true}, predicted {predicted}</h3>\n"
-        f'<p class="note">{counted(images, "test image")}{", the surest first" if images > 1 else ""}, '
+        f"<h3>{heading}</h3>\n"
+        f'<p class="note">{counted(images, "test image")}{f", {order}" if images > 1 else ""}, '
         "with the probability of the predicted class.</p>\n"
         f'<ol class="thumbnails">\n{listed}\n</ol>\n{rest}<p><a href="#confusion">Close</a></p>\n</section>'
     )

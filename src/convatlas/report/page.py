@@ -15,7 +15,7 @@ from convatlas.report.data_card import data_card
 from convatlas.report.embed import themed_png, themed_svg
 from convatlas.report.examples import Examples
 from convatlas.report.fractions import fractions_section
-from convatlas.report.galleries import FREQUENT, example_list, galleries
+from convatlas.report.galleries import LISTED, example_list, galleries
 from convatlas.report.mistakes import heading
 from convatlas.report.per_class import frequent_confusions, mistakes_of, per_class
 from convatlas.report.read import Run
@@ -138,9 +138,9 @@ def _confusion(run: Run, examples: Examples) -> str:
         heat, table = "", confusion_table(run.confusion, run.classes, opened.targets)
     else:
         heat = _heat_map(run)
-        table = frequent_table(frequent_confusions(run.confusion, run.classes, FREQUENT), opened.targets)
+        table = frequent_table(frequent_confusions(run.confusion, run.classes, LISTED), opened.targets)
     # The hint comes last, so that an open section can hide it.
-    hint = '<p class="hint note">Choose a number of mistakes to see their images here.</p>' if opened.targets else ""
+    hint = '<p class="hint note">Choose a number to see its images here.</p>' if opened.targets else ""
     return f'{heat}<div class="openers">\n{table}\n<div class="cells">\n{opened.html}\n{hint}\n</div>\n</div>'
 
 

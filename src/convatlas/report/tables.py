@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convatlas.report.confusion import MAX_NUMBERED, strengths
-from convatlas.report.galleries import Cell
+from convatlas.report.galleries import FREQUENT, Cell
 from convatlas.report.per_class import ClassFigures, Confusion, Figures, Share
 from convatlas.report.text import UNDEFINED, count, counted, name, percentage
 
@@ -100,7 +100,7 @@ def _confusion_cells(
 ) -> Iterator[str]:
     for column, (images, strength) in enumerate(zip(counts.tolist(), colours.tolist(), strict=True)):
         if column == row:
-            yield f'<td class="right">{images}</td>'
+            yield f'<td class="right">{opener(images, targets.get((row, row)), names[row], names[row])}</td>'
         elif images:
             opened = opener(images, targets.get((row, column)), names[row], names[column])
             yield f'<td class="wrong" style="--strength:{strength:.2f}">{opened}</td>'
@@ -112,7 +112,8 @@ def opener(images: int, target: str | None, label: str, predicted: str) -> str:
     """A number of images; a link to them if they are on the page."""
     if target is None:
         return count(images)
-    text = escape(f"{counted(images, 'image')} of {label} taken for {predicted}")
+    answer = "recognised" if label == predicted else f"taken for {predicted}"
+    text = escape(f"{counted(images, 'image')} of {label} {answer}")
     return f'<a href="#{target}" aria-label="{text}">{count(images)}</a>'
 
 
@@ -120,12 +121,21 @@ def frequent_table(confusions: Sequence[Confusion], targets: Mapping[Cell, str])
     """The pairs of classes that are confused most; `targets` has the ids of what their numbers open."""
     if not confusions:
         return "<p>No class is confused with another.</p>"
+    first, rest = confusions[:FREQUENT], confusions[FREQUENT:]
+    caption = f"The {len(first)} most frequent confusions." if len(first) > 1 else "The only confusion."
+    shown = _frequent_rows(first, targets, caption)
+    if not rest:
+        return shown
+    more = _frequent_rows(rest, targets, f"The {count(len(rest))} next in frequency.")
+    return f"{shown}\n{folded(f'The {count(len(rest))} next confusions', more)}"
+
+
+def _frequent_rows(confusions: Sequence[Confusion], targets: Mapping[Cell, str], caption: str) -> str:
     rows = "\n".join(
         f"<tr><td>{name(c.label)}</td><td>{name(c.predicted)}</td>"
         f"{number(opener(c.images, targets.get(c.cell), c.label, c.predicted))}{_share(c.share)}</tr>"
         for c in confusions
     )
-    caption = f"The {len(confusions)} most frequent confusions." if len(confusions) > 1 else "The only confusion."
     columns = heads("true class", "predicted class") + heads("images", kind="number")
     columns += heads("of the class, %", kind="wide")
     return scrolled(

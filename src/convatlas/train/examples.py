@@ -10,6 +10,7 @@ from convatlas.train.metrics import Evaluation
 _WORST = 24
 _UNCERTAIN = 12
 _A_CELL = 12
+_RIGHT = 4
 _CONFUSED = 600
 
 
@@ -25,7 +26,8 @@ def choose_examples(evaluation: Evaluation, data: Data) -> Examples:
     surest = probabilities[:, 0].argsort(descending=True, stable=True)
     wrong = surest[is_wrong[surest]]
     closest = (probabilities[:, 0] - probabilities[:, -1]).argsort(stable=True)
-    chosen = wrong[:_WORST], closest[:_UNCERTAIN], _by_cell(wrong, evaluation)
+    right = surest[~is_wrong[surest]].flip(0)
+    chosen = wrong[:_WORST], closest[:_UNCERTAIN], _by_cell(torch.cat([wrong, right]), evaluation)
     kept = {i: position for position, i in enumerate(sorted(set(torch.cat(chosen).tolist())))}
     pixels = _pixels(data.test, list(kept))
 
@@ -44,13 +46,13 @@ def choose_examples(evaluation: Evaluation, data: Data) -> Examples:
     return Examples(worst, uncertain, confused)
 
 
-def _by_cell(wrong: Tensor, evaluation: Evaluation) -> Tensor:
+def _by_cell(images: Tensor, evaluation: Evaluation) -> Tensor:
     """The first few of each cell that the report opens: first the first ones of all cells, then the second ones, ..."""
     cells = opened_cells(evaluation.confusion.numpy())
     waiting: dict[tuple[int, int], list[int]] = {cell: [] for cell in cells}
-    pairs = zip(evaluation.labels[wrong].tolist(), evaluation.predicted[wrong].tolist(), strict=True)
-    for i, cell in zip(wrong.tolist(), pairs, strict=True):
-        if cell in waiting and len(waiting[cell]) < _A_CELL:
+    pairs = zip(evaluation.labels[images].tolist(), evaluation.predicted[images].tolist(), strict=True)
+    for i, cell in zip(images.tolist(), pairs, strict=True):
+        if cell in waiting and len(waiting[cell]) < (_RIGHT if cell[0] == cell[1] else _A_CELL):
             waiting[cell].append(i)
     turns = [found[turn] for turn in range(_A_CELL) for found in waiting.values() if turn < len(found)]
     return torch.tensor(turns[:_CONFUSED], dtype=torch.int64)

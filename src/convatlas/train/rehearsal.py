@@ -12,7 +12,7 @@ from torch import nn
 from convatlas.data.images import AnyImages, Data
 from convatlas.data.loader import Loader
 from convatlas.durable import free_bytes, storage_errors
-from convatlas.errors import UsageError
+from convatlas.errors import StorageError, UsageError
 from convatlas.train.batch_norm import has_batch_norm
 from convatlas.train.ending import total_steps
 from convatlas.train.folder import RunFolder
@@ -92,6 +92,9 @@ def rehearse(
             result = train(
                 copy.deepcopy(model), part, short, Path(folder) / "run", device=device, workers=workers, on_event=note
             )
+        except StorageError as error:
+            # What is said of the temporary folder holds for the run folder, which lies beside it.
+            raise StorageError(error.what.replace(str(Path(folder) / "run"), str(out)), do=error.do) from None
         except StoppedError as error:
             raise StoppedError(
                 "stopped before the dry run was over; nothing is left of it", error.exit_code, do="start it again"

@@ -50,6 +50,19 @@ def trackers_of(run: Path) -> tuple[str, ...]:
     return tuple(name for name in TRACKERS if (run / name).is_dir())
 
 
+def require_trackers(names: Sequence[str]) -> None:
+    """Refuse trackers that are not there, before anything is begun.
+
+    Raises:
+        UsageError: for an unknown name, or if a tracker's library is not installed.
+    """
+    for name in names:
+        if name not in TRACKERS:
+            raise UsageError(f"there is no tracker {name!r}; {nearest(name, TRACKERS)}", do="name one of these")
+        if find_spec(name) is None:
+            raise UsageError(f"{name} is not installed", do="pip install 'convatlas[track]'")
+
+
 @contextmanager
 def tracked(
     names: Sequence[str],
@@ -73,11 +86,7 @@ def tracked(
     Raises:
         UsageError: if a tracker's library is not installed.
     """
-    for name in names:
-        if name not in TRACKERS:
-            raise UsageError(f"there is no tracker {name!r}; {nearest(name, TRACKERS)}", do="name one of these")
-        if find_spec(name) is None:
-            raise UsageError(f"{name} is not installed", do="pip install 'convatlas[track]'")
+    require_trackers(names)
     sinks = [_Sink(name, TRACKERS[name](), say) for name in dict.fromkeys(names)]
     run: list[Path] = []
 

@@ -20,7 +20,7 @@ from convatlas.data.images import Images
 from convatlas.data.loader import Batch, Loader
 from convatlas.data.share import Share
 from convatlas.errors import ConvAtlasError
-from convatlas.models import create_model
+from convatlas.models import create_model, get_variant
 from convatlas.serve import files
 from convatlas.serve.predictor import Predictor
 from convatlas.train.agreement import SharedStop, refuse_disagreement, started_with
@@ -225,9 +225,12 @@ def everything(ranks: Ranks, folder: Path, names: list[str]) -> dict[str, Any]:
         return lambda: create_model(name, num_classes=10, in_channels=1)
 
     if names:
-        sizes = ("preprocess.padding=0", "preprocess.size=[64,64]")
-        chosen = recipe(*PLAIN, *sizes)
-        return {name: compared(made(name), chosen, ranks, double=False, steps=1) for name in names}
+        # The smallest input of each network, by an even frame around the 28x28 images.
+        frames = {name: max(2, (get_variant(name).min_size - 27) // 2) for name in names}
+        return {
+            name: compared(made(name), recipe(*PLAIN, f"preprocess.padding={frame}"), ranks, double=False, steps=1)
+            for name, frame in frames.items()
+        }
     first = made("lenet5_modern")
     found: dict[str, Any] = {
         "steps": {what: compared(first, recipe(*PLAIN, *more), ranks) for what, more in STEPS.items()}

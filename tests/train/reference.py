@@ -1,8 +1,10 @@
 """Reference run A: LeNet-5, 512 generated 28x28 images, batches of 32, 6 passes = 96 steps, a checkpoint each 8 steps.
 
-As a script: `python -m tests.train.reference trials|stops|starts --count N --seed S` kills or stops such runs at random
-moments, or at every file operation of their start, resumes them, and compares what they end with. Runs are forks of a
-process that has imported everything and computed nothing, so a trial takes a second.
+B is a narrow ResNet and C a narrow SENet, both with batch normalisation, on as many images as 32x32.
+
+As a script: `python -m tests.train.reference WHAT --count N --seed S --run A|B|C` kills or stops such runs at random
+moments, signals them twice, or kills them at every file operation of their start, resumes them, and compares what they
+end with. Runs are forks of a process that has imported everything and computed nothing, so a trial takes a second.
 """
 
 import argparse
@@ -14,18 +16,24 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import matplotlib.backends.backend_agg
 import matplotlib.figure  # noqa: F401  (imported before forking, as report needs them)
 import torch
+from torch import nn
 
 from convatlas import durable
 from convatlas.checkpoint import read_card
 from convatlas.data.images import Data, Images, make_data
 from convatlas.errors import ConvAtlasError
 from convatlas.models import create_model
+from convatlas.models.layers import conv_bn_relu
+from convatlas.models.resnet import Conv, ResNet, Rows, Stem
+from convatlas.models.senet import SqueezeExcitation
 from convatlas.recipes import lenet5
+from convatlas.train.loop import StepDone
 from convatlas.train.recipe import Recipe
 from convatlas.train.run import train
 from tests.failing_os import FailingOs
@@ -54,12 +62,34 @@ def data() -> Data:
     return make_data("generated", classes, made["train"], made["test"], validation=made["validation"])
 
 
-def run_once(out: Path, *, workers: int, settings: tuple[str, ...] = ()) -> None:
+def narrow(gate: Callable[[int], nn.Module]) -> nn.Module:
+    """Eight layers of 8, 16 and 32 maps."""
+    rows: Rows = {f"conv{i}_x": ((Conv(3, maps), Conv(3, maps)), 1) for i, maps in ((2, 8), (3, 16), (4, 32))}
+    stem = Stem(partial(conv_bn_relu, out_channels=8, kernel_size=3, stride=1, padding=1), 8, None, 1)
+    return ResNet(10, 1, rows=rows, stem=stem, shortcut="A", gate=gate)
+
+
+RUNS: dict[str, tuple[Callable[[], nn.Module], tuple[str, ...]]] = {
+    "A": (lambda: create_model("lenet5"), ()),
+    "B": (lambda: narrow(nn.Identity), ("loss.name=cross_entropy", "optimizer.lr=0.05", "ema=0.99")),
+    "C": (lambda: narrow(partial(SqueezeExcitation, reduction=4)), ("loss.name=cross_entropy", "optimizer.lr=0.05")),
+}
+
+
+def run_once(
+    out: Path,
+    *,
+    workers: int,
+    settings: tuple[str, ...] = (),
+    run: str = "A",
+    on_event: Callable[[object], None] = lambda event: None,
+) -> None:
     """Start the run in `out`, or go on with it."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    model = create_model("lenet5")
-    train(model, data(), recipe(*settings), out, resume=(out / "run.json").exists(), workers=workers)
+    make, own = RUNS[run]
+    chosen, resume = recipe(*own, *settings), (out / "run.json").exists()
+    train(make(), data(), chosen, out, resume=resume, workers=workers, on_event=on_event)
 
 
 def digest(out: Path) -> str:
@@ -115,8 +145,8 @@ def wait_for_step(child: int, out: Path, step: int) -> int | None:
     return None
 
 
-def finish(out: Path, workers: int) -> None:
-    code = wait(fork(lambda: run_once(out, workers=workers)), 120)
+def finish(out: Path, workers: int, run: str = "A") -> None:
+    code = wait(fork(lambda: run_once(out, workers=workers, run=run)), 120)
     if code != 0:
         raise SystemExit(f"{out} did not finish: exit code {code}")
 
@@ -144,11 +174,18 @@ def starts(root: Path) -> None:
     print(json.dumps({"operations": at - 1}))
 
 
-def trials(count: int, seed: int, root: Path) -> None:
+def repeats(count: int, seed: int, root: Path, run: str) -> None:
+    """The same run several times, each in a process of its own."""
+    for number in range(count):
+        finish(root / f"repeat-{number}", workers=number % 3, run=run)
+    print(json.dumps({"digests": len({digest(root / f"repeat-{number}") for number in range(count)})}))
+
+
+def trials(count: int, seed: int, root: Path, run: str) -> None:
     """Kill runs with SIGKILL at random times: 1 in 3 three times in one pass, 1 in 4 resumed with other workers."""
     generator = random.Random(seed)
     started = time.monotonic()
-    finish(root / "whole", workers=2)
+    finish(root / "whole", 2, run)
     length = time.monotonic() - started
     expected = digest(root / "whole")
     kills = 0
@@ -161,7 +198,7 @@ def trials(count: int, seed: int, root: Path) -> None:
         else:
             moments = [("time", generator.uniform(0, length))]
         for kind, moment in moments:
-            child = fork(lambda out=out, workers=workers: run_once(out, workers=workers))
+            child = fork(lambda out=out, workers=workers: run_once(out, workers=workers, run=run))
             code = wait(child, moment) if kind == "time" else wait_for_step(child, out, int(moment))
             if code is None:
                 os.kill(child, signal.SIGKILL)
@@ -172,7 +209,7 @@ def trials(count: int, seed: int, root: Path) -> None:
             if trial % 4 == 0:
                 workers = generator.choice((0, 1, 4))
         if not (out / "result.json").exists():
-            finish(out, workers)
+            finish(out, workers, run)
         if digest(out) != expected:
             raise SystemExit(f"trial {trial} (seed {seed}, {moments}) ended with other bits")
         if list(out.rglob("*.tmp")):
@@ -180,17 +217,17 @@ def trials(count: int, seed: int, root: Path) -> None:
     print(json.dumps({"trials": count, "kills": kills, "identical": count}))
 
 
-def stops(count: int, seed: int, root: Path) -> None:
+def stops(count: int, seed: int, root: Path, run: str) -> None:
     """Send SIGTERM or SIGINT at random times with 0, 2 or 4 workers; a run that was stopped has kept its step."""
     generator = random.Random(seed)
-    finish(root / "whole", workers=2)
+    finish(root / "whole", 2, run)
     expected = digest(root / "whole")
     stopped = 0
     for trial in range(count):
         out = root / f"trial-{trial}"
         workers = generator.choice((0, 2, 4))
         number, code_wanted = generator.choice(((signal.SIGTERM, 143), (signal.SIGINT, 130)))
-        child = fork(lambda out=out, workers=workers: run_once(out, workers=workers))
+        child = fork(lambda out=out, workers=workers: run_once(out, workers=workers, run=run))
         # Before the first step the handlers may not be in place yet. The delay moves the signal off the step's end,
         # into validation and saving too.
         code = wait_for_step(child, out, generator.randrange(1, 96))
@@ -208,20 +245,61 @@ def stops(count: int, seed: int, root: Path) -> None:
             last = read_card(out / "checkpoints" / (out / "checkpoints" / "last").read_text())
             if last.step < sent:
                 raise SystemExit(f"trial {trial}: step {sent} was done, step {last.step} kept")
-            finish(out, generator.choice((0, 2, 4)))
+            finish(out, generator.choice((0, 2, 4)), run)
         if digest(out) != expected:
             raise SystemExit(f"trial {trial} (seed {seed}) ended with other bits")
     print(json.dumps({"trials": count, "stopped": stopped, "identical": count}))
 
 
+def seconds(count: int, seed: int, root: Path, run: str) -> None:
+    """Signal a run twice while it hangs in a step: it ends at once, says what is kept, and goes on to the same bits."""
+    generator = random.Random(seed)
+    finish(root / "whole", 2, run)
+    for trial in range(count):
+        out, reached, said = root / f"trial-{trial}", root / f"reached-{trial}", root / f"said-{trial}"
+        at = generator.randrange(1, 96)
+        number, wanted = generator.choice(((signal.SIGTERM, 143), (signal.SIGINT, 130)))
+
+        def hang(event: object, at: int = at, reached: Path = reached) -> None:
+            if isinstance(event, StepDone) and event.step == at:
+                reached.touch()
+                time.sleep(600)
+
+        def hanging(out: Path = out, said: Path = said, hang: Callable[[object], None] = hang) -> None:
+            os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT), 2)
+            run_once(out, workers=2, run=run, on_event=hang)
+
+        child = fork(hanging)
+        end = time.monotonic() + 60
+        while not reached.exists() and wait(child, 0.01) is None and time.monotonic() < end:
+            pass
+        end, code = time.monotonic() + 5, None
+        # Equal signals that wait together are one.
+        while code is None and time.monotonic() < end:
+            os.kill(child, number)
+            code = wait(child, 0.05)
+        if code != wanted:
+            raise SystemExit(f"trial {trial}: exit code {code} after two signals {number}")
+        pointer = out / "checkpoints" / "last"
+        step = read_card(pointer.parent / pointer.read_text()).step if pointer.exists() else 0
+        if f"stopped now; last good step {step}\n" not in said.read_text() or not at - 8 <= step <= at:
+            raise SystemExit(f"trial {trial}: {said.read_text()!r}, step {step} is kept, {at} was reached")
+        finish(out, 2, run)
+        if digest(out) != digest(root / "whole"):
+            raise SystemExit(f"trial {trial} (seed {seed}) ended with other bits")
+    print(json.dumps({"identical": count}))
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=["trials", "stops", "starts"])
+    parser.add_argument("what", choices=["trials", "stops", "starts", "repeats", "seconds"])
     parser.add_argument("--count", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1998)
+    parser.add_argument("--run", choices=list(RUNS), default="A")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if arguments.what == "starts":
             starts(Path(folder))
         else:
-            {"trials": trials, "stops": stops}[arguments.what](arguments.count, arguments.seed, Path(folder))
+            what = {"trials": trials, "stops": stops, "repeats": repeats, "seconds": seconds}[arguments.what]
+            what(arguments.count, arguments.seed, Path(folder), arguments.run)

@@ -129,6 +129,8 @@ def test_dry_run_leaves_nothing(capsys, folder, out):
 
 
 def test_imbalance_says_what_it_chose(capsys, folder, out):
+    message = refused(capsys, 2, "train", "lenet5_modern", folder, "--imbalance", "weigths", "--out", out)
+    assert "invalid value for '--imbalance': 'weigths' is not one of 'none', 'weights', 'sampling', 'auto'" in message
     ran = done(capsys, "train", "lenet5_modern", folder, *QUICK[1:], "--imbalance", "auto", "--out", out)
     assert "imbalance: nothing to even out, as " in ran.err
     assert 'imbalance = "auto"' in (out / "recipe.toml").read_text()

@@ -112,7 +112,7 @@ def main(arguments: Sequence[str]) -> int:
 def _usage_error(error: TyperException, arguments: Sequence[str]) -> UsageError:
     names = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
     command = f"{arguments[0]} " if arguments and arguments[0] in names else ""
-    what = " ".join(error.format_message().split()).rstrip(".?")
+    what = " ".join(error.format_message().split()).rstrip(".?").replace("Value error, ", "")
     return UsageError(what[:1].lower() + what[1:], do=f"see convatlas {command}--help")
 
 

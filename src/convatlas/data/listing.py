@@ -15,7 +15,7 @@ from convatlas.data.prepare import check_memory, room_for_decoded
 from convatlas.data.preprocess import Preprocess
 from convatlas.data.threads import in_threads
 from convatlas.data.torn import notes_on_torn
-from convatlas.data.tree import counted, listed
+from convatlas.data.tree import LISTED, counted, listed
 from convatlas.errors import DataError
 
 TEST_SHARE = 0.2
@@ -28,7 +28,8 @@ class CorruptImagesError(DataError):
     def __init__(self, files: tuple[tuple[str, str], ...], total: int) -> None:
         super().__init__(
             f"{len(files):,} of {counted(total, 'image')} cannot be decoded: {_reasons(files)}",
-            do="fix them, or use --on-corrupt skip",
+            do="fix them, or use --on-corrupt skip"
+            + ("; convatlas check --json names all of them" if len(files) > LISTED else ""),
         )
         self.files = files
 

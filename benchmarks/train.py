@@ -19,6 +19,7 @@ from convatlas.models import create_model
 from convatlas.train.fast_layers import fast_layers
 from convatlas.train.losses import criterion
 from convatlas.train.machine import keep_freed_memory
+from convatlas.train.memory import refuse_too_large
 from convatlas.train.recipe import Recipe, Sgd
 from convatlas.train.state import TrainingState
 from convatlas.train.step import take_step
@@ -36,9 +37,11 @@ def batch_of(size: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def our_step(name: str, size: int) -> Callable[[], object]:
-    keep_freed_memory()
     images, labels = batch_of(size)
-    model = create_model(name).to(memory_format=torch.channels_last)
+    model = create_model(name)
+    # As a run does at its start.
+    keep_freed_memory(refuse_too_large(model, images[:2], batch_size=size, parts=1))
+    model.to(memory_format=torch.channels_last)
     for row in model.off_path:
         # The peer's are switched off, too.
         model.get_submodule(row).requires_grad_(False)

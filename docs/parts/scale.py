@@ -8,6 +8,7 @@ import json
 from dataclasses import dataclass, fields
 
 from convatlas.costs import cost
+from convatlas.data.packed.order import LANES
 from parts.markdown import DOCS, table
 
 GPUS = (1, 8, 64, 1000)
@@ -53,7 +54,8 @@ def row(gpus: int, a: Assumed) -> Row:
     """The arithmetic for some GPUs.
 
     All gradients, 4 bytes each, go round a ring, which moves 2 (N - 1) / N of them over each link. They go while the
-    backward pass, two thirds of the computation, still runs; only what is longer than that is waited for.
+    backward pass, two thirds of the computation, still runs; only what is longer than that is waited for. Ranks that
+    share a lane of streamed shards each read all of it.
     """
     batch = min(gpus * a.batch_each, a.batch_limit)
     compute = batch / gpus / a.rate
@@ -61,7 +63,8 @@ def row(gpus: int, a: Assumed) -> Row:
     step = compute + max(0.0, reduce - compute * 2 / 3)
     rate = batch / step
     return Row(
-        gpus, batch, batch / gpus, compute, reduce, rate, rate / (gpus * a.rate), rate * a.image_bytes,
+        gpus, batch, batch / gpus, compute, reduce, rate, rate / (gpus * a.rate),
+        rate * a.image_bytes * max(1.0, gpus / LANES),
         a.images / rate / 3600, a.images / batch, 0.1 * batch / 256,
     )  # fmt: skip
 
@@ -95,9 +98,9 @@ def scale_assumed(a: Assumed | None = None) -> str:
         f"{_decoded_a_core():.0f} photos a second and core, which is what `benchmarks/decode.py` measured.\n\n"
         f"- **A checkpoint** with momentum has {kept / 1e6:.0f} MB. At {a.storage_bytes / 1e6:.0f} MB/s it is written "
         f"and read back in {2 * kept / a.storage_bytes:.1f} s, for which all ranks wait, however many there are.\n"
-        f"- **Memory for the order**: each rank has labels and order of all images, 16 bytes an image, "
-        f"{16 * a.images / 1e9:.1f} GB; and their paths if they are files, about 120 bytes each, "
-        f"{120 * a.images / 1e9:.0f} GB. From some ten million images on, pack them."
+        f"- **Memory for the order**: each rank has labels and order of all images that are files, 16 bytes an image, "
+        f"{16 * a.images / 1e9:.1f} GB, and their paths, about 120 bytes each, {120 * a.images / 1e9:.0f} GB. Of "
+        f"packed ones it has 2 bytes an image, {2 * a.images / 1e9:.1f} GB. From some ten million images on, pack them."
     )
 
 

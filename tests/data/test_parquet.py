@@ -139,7 +139,9 @@ def test_files_that_are_refused(tmp_path, make, what):
 def test_parts_have_the_same_classes(tmp_path):
     written(tmp_path / "train.parquet", records([1, 2]), ["a", "b"])
     written(tmp_path / "test.parquet", records([1, 2]), ["a", "c"])
-    with pytest.raises(DataError, match="has other classes than"):
+    with pytest.raises(
+        DataError, match=r'test.parquet" lacks "b"; has extra "c". Do: give train, test and val the same classes'
+    ):
         load_data(tmp_path, PREPROCESS)
 
 

@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from convatlas.data.images import listing_digest
 from convatlas.data.pinned import FASHION_MNIST, IDX_SETS, MNIST
 from convatlas.data.preprocess import Preprocess
 from convatlas.data.source import SYSTEM_ROOT, load_data, search_places
@@ -220,6 +221,18 @@ def test_names_that_are_neither(nowhere):
     for name in ("zzz", ""):
         with pytest.raises(UsageError, match="known are cifar10, cifar100, fashion-mnist, mnist, mnist5k"):
             load_data(name, PLAIN)
+
+
+def test_the_listing_is_that_of_the_files_under_any_preprocessing(nowhere):
+    for label in "ab":
+        (nowhere / "birds" / label).mkdir(parents=True)
+        for value in range(5):
+            Image.new("L", (30, 40), 100 + value + 5 * (label == "b")).save(nowhere / "birds" / label / f"{value}.png")
+    crop = PLAIN.model_copy(update={"fit": "crop", "size": (20, 20)})
+    first, other = (listing_digest(load_data("./birds", preprocess)) for preprocess in (PLAIN, crop))
+    assert first == other == listing_digest(load_data("./birds", PLAIN, lazy=True))
+    Image.new("L", (30, 40), 0).save(nowhere / "birds" / "a" / "0.png")
+    assert listing_digest(load_data("./birds", crop)) != first
 
 
 def test_paths(nowhere):

@@ -142,7 +142,7 @@ FAULTS = (
     Fault("links followed outside", "data/tree.py", "if target is not None and not target.is_relative_to(self.real_root):", "if False:", TREES),
     Fault("empty classes taken", "data/listing.py", "        if empty:\n            said", "        if False:\n            said", ("tests/data/test_trees.py", "tests/data/test_tree_oracle.py")),
     Fault("one class taken", "data/listing.py", "    if len(present) == 1:", "    if False:", ("tests/data/test_parquet.py", "tests/data/packed/test_streamed.py")),
-    Fault("classes of the parts not compared", "data/folder.py", "    if lacks or extra:", "    if False:", ("tests/data/test_trees.py", "tests/data/test_tree_oracle.py")),
+    Fault("classes of the parts not compared", "data/listing.py", "    if lacks or extra:", "    if False:", ("tests/data/test_trees.py", "tests/data/test_tree_oracle.py")),
     Fault("batch of one learnt", "data/loader.py", "single = drop_single and len(self.labels) % batch_size == 1", "single = False", BATCHES),
     Fault("every short batch dropped", "data/loader.py", "len(self.labels) % batch_size == 1", "len(self.labels) % batch_size > 0", BATCHES),
     Fault("download not compared", "data/download.py", "    if found != sha256:", "    if False:", ("tests/data/test_download.py",)),

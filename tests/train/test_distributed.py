@@ -122,6 +122,10 @@ def test_predictions_are_those_of_one_rank(found: dict[str, Any]):
     assert found["predicted"] == [True, True]
 
 
+def test_streamed_shards_give_the_batches_and_answers_of_one_rank(found: dict[str, Any]):
+    assert found["streamed"] == [True, True]
+
+
 def test_a_number_that_is_none_stops_both(found: dict[str, Any]):
     first, second = found["poisoned"]
     assert first == second

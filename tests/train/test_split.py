@@ -30,7 +30,9 @@ def test_the_split_is_saved_and_stays_when_images_are_added(tmp_path):
         recipe = lenet5_modern().with_settings(["epochs=1"])
         train(create_model("lenet5_modern", num_classes=2), tmp_path / "data", recipe, out)
         with (out / "split.csv").open(encoding="utf-8", newline="") as file:
-            return {row["image"]: row["part"] for row in csv.DictReader(file)}
+            rows = list(csv.DictReader(file))
+        assert all(row["label"] == row["image"].partition("/")[0] for row in rows)
+        return {row["image"]: row["part"] for row in rows}
 
     first = parts(tmp_path / "one")
     assert set(first) == set(several(30, "a", "b"))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from convatlas.data.decode import printable
-from convatlas.data.listing import Listing, quoted, require_images
+from convatlas.data.listing import Listing, quoted, require_images, require_same_classes
 from convatlas.data.table import PARTS
 from convatlas.data.tree import Folder, counted, look_through
 from convatlas.errors import DataError, UnsafeError
@@ -128,7 +128,7 @@ def _list_files(parts: dict[str, Folder], root: Path) -> tuple[tuple[str, ...], 
             raise DataError(f'"{_shown(folder)}" has no class folder', do=_LAYOUT)
     classes = tuple(folder.path.name for folder in parts["train"].folders)
     for part, folder in parts.items():
-        _require_same_classes(classes, tuple(child.path.name for child in folder.folders), part)
+        require_same_classes(classes, tuple(child.path.name for child in folder.folders), part, called="class folders")
     alike: dict[str, str] = {}
     for name in classes:
         other = alike.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
@@ -146,14 +146,6 @@ def _list_files(parts: dict[str, Folder], root: Path) -> tuple[tuple[str, ...], 
     if not files:
         raise DataError(f'no image in "{root}" ({counted(len(classes), "class")}, all empty)', do=_LAYOUT)
     return classes, files
-
-
-def _require_same_classes(classes: tuple[str, ...], found: tuple[str, ...], part: str) -> None:
-    lacks = [name for name in classes if name not in found]
-    extra = [name for name in found if name not in classes]
-    if lacks or extra:
-        said = [f"{verb} {quoted(names)}" for verb, names in (("lacks", lacks), ("has extra", extra)) if names]
-        raise DataError(f"{part} {'; '.join(said)}", do="give train, test and val the same class folders")
 
 
 def _shown(folder: Folder) -> str:

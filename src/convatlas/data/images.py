@@ -150,12 +150,17 @@ def background_of(pixels: Tensor) -> Background | None:
 
 
 def listing_digest(data: Data) -> str:
-    """SHA-256 in hex of the classes and of every part's names and labels: the same for any preprocessing."""
+    """SHA-256 in hex of the classes and of every part's names, labels and files: the same for any preprocessing.
+
+    Of files that a column of groups ties together, the groups stand for their contents.
+    """
     digest = hashlib.sha256(json.dumps(data.classes).encode())
     for part in (data.train, data.test, data.validation):
         if part is None:
             continue
-        digest.update(part.digest if isinstance(part, StreamedImages) else json.dumps(part.names).encode())
+        # Images that are not of a group of their own have their file's digest for it.
+        named = part.digest if isinstance(part, StreamedImages) else json.dumps([part.names, part.groups]).encode()
+        digest.update(named)
         digest.update(part.labels.long().contiguous().numpy().data)
     return digest.hexdigest()
 

@@ -149,6 +149,25 @@ def divide(
     return Division(members, together, tuple(notes))
 
 
+def require_same_classes(classes: Sequence[str], found: Sequence[str], part: str, *, called: str) -> None:
+    """Refuse a part that has other classes than the training part.
+
+    Args:
+        classes: of the training part.
+        found: of the other one.
+        part: what a message calls it.
+        called: what it calls the classes.
+
+    Raises:
+        DataError: with the names of the classes that it lacks, and that it has more.
+    """
+    lacks = [name for name in classes if name not in found]
+    extra = [name for name in found if name not in classes]
+    if lacks or extra:
+        said = [f"{verb} {quoted(names)}" for verb, names in (("lacks", lacks), ("has extra", extra)) if names]
+        raise DataError(f"{part} {'; '.join(said)}", do=f"give train, test and val the same {called}")
+
+
 def require_images(listing: Listing, indices: Sequence[int], which: str = "") -> None:
     """Refuse a listing in which a class has no image in a part, or all images are of one class.
 

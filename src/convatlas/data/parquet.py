@@ -9,7 +9,7 @@ from typing import Any
 from convatlas.data.arrow import LAYOUT, arrow_errors, import_pyarrow, reason_of
 from convatlas.data.decode import printable
 from convatlas.data.groups import GROUP, read_groups
-from convatlas.data.listing import Listing
+from convatlas.data.listing import Listing, require_same_classes
 from convatlas.errors import DataError
 
 SUFFIX = ".parquet"
@@ -51,8 +51,9 @@ def list_parquet(path: Path) -> Listing:
     tables = {part: _read(file, part) for part, file in files.items()}
     classes = tables["train"].classes
     for part, table in tables.items():
+        require_same_classes(classes, table.classes, f'"{printable(str(files[part]))}"', called="classes")
         if table.classes != classes:
-            raise DataError(f'"{files[part]}" has other classes than "{files["train"]}"', do="give both the same ones")
+            raise DataError(f'"{files[part]}" counts the classes in another order', do="give both the same order")
     without = [part for part, table in tables.items() if not table.groups]
     if 0 < len(without) < len(tables):
         raise DataError(

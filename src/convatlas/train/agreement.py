@@ -15,8 +15,12 @@ from convatlas.train.distributed import Ranks
 from convatlas.train.recipe import Recipe
 from convatlas.train.stop import StopRequest
 
+_CLASSES_SHOWN = 3
+_DIGEST_LETTERS = 64
 DATA = "the images"
-"""The key of a difference that is a DataError."""
+"""The key of a difference that is a DataError, as are those in the numbers of images and in the classes."""
+_NUMBERS, _CLASSES = "the numbers of images", "the classes"
+_OF_DATA = (DATA, _NUMBERS, _CLASSES)
 
 
 class SharedStop(StopRequest):
@@ -41,7 +45,7 @@ class SharedStop(StopRequest):
 def started_with(model: nn.Module, data: Data | None, recipe: Recipe | None = None) -> dict[str, str]:
     """What has to be the same on every rank, by what a message calls it; without data or a recipe, the rest."""
     return {
-        DATA: data.fingerprint if data is not None else "",
+        **({} if data is None else _counted(data)),
         "the recipe": digest_of(recipe.to_toml() if recipe is not None else ""),
         "torch": torch.__version__,
         "python": platform.python_version(),
@@ -73,9 +77,19 @@ def refuse_disagreement(ranks: Ranks, own: Callable[[], Mapping[str, str]]) -> N
     if not differences:
         return
     message = f"the ranks were started with different things ({'; '.join(differences)})"
-    if any(difference.startswith(DATA) for difference in differences):
-        raise DataError(message, do="give every machine the same images under the same path")
-    raise UsageError(message, do="give every machine the same versions, files and settings")
+    of_data = [difference for difference in differences if difference.startswith(_OF_DATA)]
+    wanted = ["the same images under the same path"] * bool(of_data)
+    wanted += ["the same versions, files and settings"] * (len(of_data) < len(differences))
+    kind = DataError if of_data else UsageError
+    raise kind(message, do=f"give every machine {' and '.join(wanted)}")
+
+
+def _counted(data: Data) -> dict[str, str]:
+    return {
+        _NUMBERS: f"{len(data.train):,} to train on and {len(data.test):,} to test on",
+        _CLASSES: f"{len(data.classes)} ({', '.join(data.classes[:_CLASSES_SHOWN])}, ...)",
+        DATA: data.fingerprint,
+    }
 
 
 def _code() -> str:
@@ -93,4 +107,4 @@ def digest_of(*texts: str) -> str:
 
 def _shown(value: str) -> str:
     # A digest's beginning is enough to tell it from another.
-    return value[:12]
+    return value[:12] if len(value) == _DIGEST_LETTERS else value

@@ -49,7 +49,7 @@ def out_of_memory(
     return _with_advice(where, failed, need, available_bytes(sample.device), batch_size=batch_size, ranks=ranks)
 
 
-def refuse_too_large(model: nn.Module, sample: Tensor, *, batch_size: int, parts: int, ranks: int = 1) -> None:
+def refuse_too_large(model: nn.Module, sample: Tensor, *, batch_size: int, parts: int, ranks: int = 1) -> int | None:
     """Refuse a step that is sure not to fit in the machine's memory, before the system ends the process for it.
 
     A GPU says when its memory ends, and so does a process with a limit of its own; Linux gives memory that it does not
@@ -62,14 +62,18 @@ def refuse_too_large(model: nn.Module, sample: Tensor, *, batch_size: int, parts
         parts: see there.
         ranks: see there.
 
+    Returns:
+        Bytes that a step keeps for its backward pass; None where that is not needed to be known.
+
     Raises:
         OutOfMemoryError: if what is kept for the backward pass alone takes more than there is.
     """
     free = _free_bytes() if sample.device.type == "cpu" else None
     images = -(-batch_size // (parts * ranks))
     need = None if free is None else bytes_per_image(model, sample)
-    if free is None or need is None or images * need / _MARGIN <= free:
-        return
+    kept = None if need is None else int(images * need / _MARGIN)
+    if free is None or need is None or kept is None or kept <= free:
+        return kept
     where = f"{images} images at once do not fit in memory"
     raise _with_advice(where, images, need, free, batch_size=batch_size, ranks=ranks)
 

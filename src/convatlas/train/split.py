@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -40,14 +40,14 @@ def _held_out(images: AnyImages, recipe: Recipe) -> tuple[Tensor, Tensor]:
     return (~held).nonzero().flatten(), held.nonzero().flatten()
 
 
-def split_csv(parts: Mapping[str, AnyImages]) -> Iterator[str]:
-    """A table with a row an image, its name and the part that it is in; piece by piece, as it may be long."""
+def split_csv(parts: Mapping[str, AnyImages], classes: Sequence[str]) -> Iterator[str]:
+    """A table with a row an image: its name, its class, the part that it is in; piece by piece, as it may be long."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["image", "part"])
+    writer.writerow(["image", "label", "part"])
     for part, images in parts.items():
-        for name in images.names:
-            writer.writerow([name, part])
+        for name, label in zip(images.names, images.labels.cpu().numpy(), strict=True):
+            writer.writerow([name, classes[int(label)], part])
             if text.tell() > _PIECE:
                 yield text.getvalue()
                 text.seek(0)

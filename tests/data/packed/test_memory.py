@@ -29,7 +29,7 @@ seen = 0
 for epoch in range(int(sys.argv[2])):
     for batch in loader.shuffled(seed=0, epoch=epoch, distortion=Distortion()):
         seen += len(batch.labels)
-assert sum(piece.count("\\n") for piece in split_csv({"train": data.train})) == len(data.train) + 1
+assert sum(piece.count("\\n") for piece in split_csv({"train": data.train}, data.classes)) == len(data.train) + 1
 # Not ru_maxrss, in which the process that started this one is counted.
 print(seen, next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM:")))
 """

@@ -99,6 +99,7 @@ def train(
         )
     preprocess = recipe.preprocess.model_copy(update={"background": data.background})
     recipe = recipe.model_copy(update={"preprocess": preprocess})
+    keep_freed_memory()
     model.to(device)
     device = torch.device(device)
     refuse_disagreement(ranks, lambda: started_with(model, data, recipe))
@@ -154,11 +155,11 @@ class _Run:
         self.validation = self._loader(held_out)
         self.steps = total_steps(recipe, len(self.loader))
         self.time_limit = math.inf
-        sample, parts = two_inputs(learnt, recipe.preprocess, device), recipe.accumulate
-        keep_freed_memory(refuse_too_large(model, sample, batch_size=recipe.batch_size, parts=parts, ranks=ranks.world))
         kept = folder.read_json("run.json").get("numerics") if folder.is_started else None
         self.numerics = settle(model, self.loader, recipe, steps=self.steps, before=kept, ranks=ranks)
         self.state = TrainingState(model, recipe)
+        sample, parts = two_inputs(learnt, recipe.preprocess, device), recipe.accumulate
+        keep_freed_memory(refuse_too_large(model, sample, batch_size=recipe.batch_size, parts=parts, ranks=ranks.world))
         self.kept_step, self.kept_epoch = 0, -1
         self.history: History = FollowedHistory()
         self.data_card = data_card(data, learnt, held_out, recipe.preprocess)

@@ -13,7 +13,7 @@ KINDS = {
     "truncated": "cut short: training refuses it, or leaves it out with --on-corrupt skip",
     "layout": "training refuses the folder as it is",
     "empty_class": "a class without images in a part: training refuses it",
-    "leakage": "nearly the same picture, or one group, in two parts of the split: the test is easier than it seems",
+    "leakage": "the same or a like picture, or one group, in two parts of the split: the test is easier than it seems",
     "contradiction": "the same picture in two classes: one label is wrong, or both are right and the classes overlap",
     "duplicate": "the same picture again in its class: it counts twice",
     "near_duplicate": "a picture that looks like another one: saved again, scaled, or taken a moment later",

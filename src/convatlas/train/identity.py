@@ -164,10 +164,13 @@ def _changed(key: str, then: Any, now: Any) -> list[str]:
         return ["the images: other names, labels or contents than when it began"]
     if key == "classes" and isinstance(then, list):
         gone, new = ([str(name) for name in a if name not in b] for a, b in ((then, now), (now, then)))
-        words = [f"{len(names)} {word} ({', '.join(names[:_NAMES_SHOWN])}{', ...' * (len(names) > _NAMES_SHOWN)})"
-                 for names, word in ((gone, "gone"), (new, "new")) if names]  # fmt: skip
+        words = [f"{len(names)} {word} ({_first(names)})" for names, word in ((gone, "gone"), (new, "new")) if names]
         return [f"classes: {len(then)} -> {len(now)}, {', '.join(words) or 'in another order'}"]
     if isinstance(then, dict) and isinstance(now, dict):
         name = "images of " if key == "images" else f"{key}."
         return [f"{name}{k}: {then.get(k)} -> {now.get(k)}" for k in now if then.get(k) != now.get(k)]
     return [f"{key}: {then} -> {now}"]
+
+
+def _first(names: list[str]) -> str:
+    return ", ".join(names[:_NAMES_SHOWN]) + ", ..." * (len(names) > _NAMES_SHOWN)

@@ -15,14 +15,14 @@ _MMAP_THRESHOLD = -3
 _KEEP_BYTES = 1 << 30
 # A step that keeps more than this for its backward pass is large.
 _LARGE_STEP = 1 << 28
-_KEEP_OF_LARGE = 12 << 20
+_KEEP_OF_LARGE = 9 << 20
 
 
 def keep_freed_memory(step_bytes: int | None = None) -> None:
     """Let glibc reuse blocks of up to 1 GiB instead of returning each to the system; a step takes up to a quarter less.
 
     In a heap from which nothing is returned, blocks of many sizes leave gaps, by which a large step's memory would grow
-    by a tenth. So of a large step blocks above 12 MiB go back to the system, what is free already goes back at once,
+    by a tenth. So of a large step blocks above 9 MiB go back to the system, what is free already goes back at once,
     and small pieces join their neighbours. Affects this process alone, from now on, and no result. Does nothing where
     the C library is another one.
 

@@ -127,7 +127,8 @@ def frequent_table(confusions: Sequence[Confusion], targets: Mapping[Cell, str])
     if not rest:
         return shown
     more = _frequent_rows(rest, targets, f"The {count(len(rest))} next in frequency.")
-    return f"{shown}\n{folded(f'The {count(len(rest))} next confusions', more)}"
+    # One below the other: beside them both, the images open.
+    return f'<div class="listed">\n{shown}\n{folded(f"The {count(len(rest))} next confusions", more)}\n</div>'
 
 
 def _frequent_rows(confusions: Sequence[Confusion], targets: Mapping[Cell, str], caption: str) -> str:

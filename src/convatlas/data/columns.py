@@ -6,18 +6,24 @@ from convatlas.data.decode import printable
 from convatlas.errors import DataError
 
 
-def find_column(kinds: Mapping[str, str], kind: str, usual: str, where: str) -> str:
-    """The one column of a kind; among several, or where no kind is told, the one that has the usual name.
+def find_column(kinds: Mapping[str, str], kind: str, usual: str, where: str, chosen: str | None = None) -> str:
+    """The column of a kind: the chosen one, the only one, or the one of the usual name.
 
     Args:
         kinds: of each column what it holds, by Hugging Face's names, such as "Image", "ClassLabel" or "Value".
         kind: what is looked for.
         usual: its usual name.
         where: what messages call the table.
+        chosen: by the user; None leaves it to the kind.
 
     Raises:
         DataError: listing the columns.
     """
+    if chosen is not None:
+        if chosen not in kinds:
+            listed = ", ".join(map(printable, kinds))
+            raise DataError(f'{where} has no column "{printable(chosen)}", it has {listed}', do="name one of these")
+        return chosen
     found = [name for name, own in kinds.items() if own == kind]
     if len(found) == 1:
         return found[0]

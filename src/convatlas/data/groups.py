@@ -1,27 +1,25 @@
 """The column that says which images of a Parquet file or another table no split may part."""
 
-from pathlib import Path
 from typing import Any
 
-from convatlas.data.arrow import arrow_errors, import_pyarrow
+from convatlas.data.arrow import ParquetPlace, open_parquet
 from convatlas.data.decode import printable
 from convatlas.errors import DataError
 
 GROUP = "group"
 
 
-def read_groups(file: Path) -> list[str]:
+def read_groups(file: ParquetPlace) -> list[str]:
     """What each row of a file must not be parted from: its column `group` as texts; nothing if it has none.
 
     Raises:
         UsageError: pyarrow is not installed.
         DataError: the file is damaged, or a row has no group.
     """
-    _, parquet = import_pyarrow()
-    with arrow_errors(file):
-        if GROUP not in parquet.read_schema(file).names:
+    with open_parquet(file) as opened:
+        if GROUP not in opened.schema_arrow.names:
             return []
-        return grouped(parquet.read_table(file, columns=[GROUP]).column(0).to_pylist(), f'"{printable(str(file))}"')
+        return grouped(opened.read(columns=[GROUP]).column(0).to_pylist(), f'"{printable(str(file))}"')
 
 
 def grouped(values: list[Any], where: str) -> list[str]:

@@ -77,7 +77,7 @@ def _files(data: str | Path, offline: bool) -> Iterator[Path | bytes]:
     if is_hub(data) or is_batches(data):
         yield from _of_listing(list_data(data, offline=offline))
         return
-    place = packed_place(data)
+    place = packed_place(data, offline=offline)
     if place is not None:
         train = RowGroups(read_packed(place).parts["train"])
         yield from (train.read(image) for image in _spread(len(train.part)))

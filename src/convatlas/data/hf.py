@@ -23,7 +23,7 @@ from convatlas.data.table import PARTS
 from convatlas.errors import DataError, UsageError, nearest
 
 PREFIX = "hf:"
-_SETTINGS = ("config", "split", "image", "label", GROUP)
+_SETTINGS = ("config", "split", "image", "label", GROUP, "stream")
 _PARTS: Mapping[str, str] = {**PARTS, "dev": "val"}
 _ONLY = "write hf:owner/name, perhaps with ,config=NAME,split=NAME,image=COLUMN,label=COLUMN,group=COLUMN behind it"
 _SECONDS = 10.0
@@ -37,11 +37,13 @@ class HubSet:
         place: owner/name on the hub, or a folder.
         is_local: whether it is a folder.
         settings: by their names: config, split, image, label, group.
+        is_streamed: whether its Parquet files are to be read where they are.
     """
 
     place: str
     is_local: bool
     settings: Mapping[str, str]
+    is_streamed: bool
 
 
 def parse(data: str) -> HubSet:
@@ -60,8 +62,16 @@ def parse(data: str) -> HubSet:
     empty = next((key for key, value in settings.items() if not value), None)
     if empty is not None:
         raise UsageError(f'"{printable(data)}" gives {empty} no value', do=_ONLY)
+    stream = settings.pop("stream", "no")
+    if stream not in ("yes", "no"):
+        raise UsageError(f'"{printable(data)}" has stream={printable(stream)}', do="write stream=yes or stream=no")
+    if stream == "yes" and GROUP in settings:
+        raise UsageError(
+            "a streamed set keeps together what has the same value in its column called group",
+            do=f"leave out ,{GROUP}={printable(settings[GROUP])}, or ,stream=yes",
+        )
     is_local = place.startswith(("/", "./", "../", "~")) or place in (".", "..")
-    return HubSet(place, is_local, settings)
+    return HubSet(place, is_local, settings, stream == "yes")
 
 
 def list_hf(data: str, *, offline: bool) -> Listing:
@@ -77,13 +87,13 @@ def list_hf(data: str, *, offline: bool) -> Listing:
     """
     wanted = parse(data)
     where = f'"{printable(data)}"'
-    library = _import_datasets()
+    library = import_datasets()
     found = _loaded(library, wanted, where, offline=offline)
-    splits, notes = _splits(found, wanted, where)
+    splits, notes = splits_of(found, wanted, where)
     features = next(iter(splits.values())).features
     kinds = {name: _kind(feature) for name, feature in features.items()}
     image, label = (
-        _column(kinds, wanted.settings.get(usual), kind, usual, where)
+        find_column(kinds, kind, usual, where, wanted.settings.get(usual))
         for kind, usual in (("Image", "image"), ("ClassLabel", "label"))
     )
     rows = {part: rows.cast_column(image, library.Image(decode=False)) for part, rows in splits.items()}
@@ -96,7 +106,7 @@ def list_hf(data: str, *, offline: bool) -> Listing:
     group = wanted.settings.get(GROUP, GROUP if GROUP in kinds else None)
     groups: list[str] = []
     if group is not None:
-        group = _column(kinds, group, "", GROUP, where)
+        group = find_column(kinds, "", GROUP, where, group)
         groups = [text for one in rows.values() for text in grouped(_labels(one, group), where)]
     read = _Reader(list(rows.values()), image)
     return Listing(
@@ -130,7 +140,12 @@ class _Reader:
         raise OSError(0, "the row has no encoded image")
 
 
-def _import_datasets() -> ModuleType:
+def import_datasets() -> ModuleType:
+    """The library `datasets`.
+
+    Raises:
+        UsageError: it is not installed.
+    """
     try:
         import datasets
     except ImportError:
@@ -140,24 +155,46 @@ def _import_datasets() -> ModuleType:
     return cast(ModuleType, datasets)
 
 
-def _loaded(library: ModuleType, wanted: HubSet, where: str, *, offline: bool) -> Any:
+def folder_of(wanted: HubSet) -> Path | None:
+    """The folder of a set on this computer; None for one of the hub.
+
+    Raises:
+        DataError: it is no folder.
+    """
     path = Path(wanted.place).expanduser() if wanted.is_local else None
     if path is not None and not path.is_dir():
         raise DataError(
             f'"{printable(wanted.place)}" is no folder', do="give a folder that datasets saved, or of images"
         )
-    with _quiet(library, offline=offline or path is not None or not _reachable(wanted.place)):
+    return path
+
+
+def is_saved(folder: Path) -> bool:
+    """Whether `save_to_disk` of the library wrote a folder."""
+    return any((folder / name).is_file() for name in ("dataset_dict.json", "state.json"))
+
+
+@contextmanager
+def loading(library: ModuleType, wanted: HubSet, where: str, *, offline: bool) -> Iterator[None]:
+    """Let the library work quietly in the block, and turn what it says into a DataError."""
+    with _quiet(library, offline=offline or wanted.is_local or not _reachable(wanted.place)):
         try:
-            if path is not None and any((path / name).is_file() for name in ("dataset_dict.json", "state.json")):
-                return library.load_from_disk(str(path))
-            return library.load_dataset(str(path or wanted.place), wanted.settings.get("config"))
+            yield
         except Exception as error:  # the library lets through what reading, the network and pyarrow raise
             reason = printable(" ".join(str(error).split()))[:160].rstrip(". ") or type(error).__name__
-            forbidden = ", and --offline forbids to download it" if offline and path is None else ""
+            forbidden = ", and --offline forbids to download it" if offline and not wanted.is_local else ""
             raise DataError(
                 f"{where} cannot be loaded ({reason}){forbidden}",
                 do="check the name and the connection, or give a folder that datasets saved as hf:./FOLDER",
             ) from error
+
+
+def _loaded(library: ModuleType, wanted: HubSet, where: str, *, offline: bool) -> Any:
+    path = folder_of(wanted)
+    with loading(library, wanted, where, offline=offline):
+        if path is not None and is_saved(path):
+            return library.load_from_disk(str(path))
+        return library.load_dataset(str(path or wanted.place), wanted.settings.get("config"))
 
 
 def _reachable(name: str) -> bool:
@@ -196,8 +233,17 @@ def _quiet(library: ModuleType, *, offline: bool) -> Iterator[None]:
             library.enable_progress_bars()
 
 
-def _splits(found: Any, wanted: HubSet, where: str) -> tuple[dict[str, Any], list[str]]:
-    """The rows of each part, "train" first, and remarks."""
+def splits_of(found: Any, wanted: HubSet, where: str) -> tuple[dict[str, Any], list[str]]:
+    """What there is of each part, "train" first, and remarks.
+
+    Args:
+        found: by the names of the set's splits, or all of it.
+        wanted: which split.
+        where: what messages call the set.
+
+    Raises:
+        DataError: the split is not there, or none is for training.
+    """
     splits = dict(found) if isinstance(found, dict) else {"train": found}
     listed = ", ".join(map(printable, splits))
     only = wanted.settings.get("split")
@@ -223,15 +269,6 @@ def _splits(found: Any, wanted: HubSet, where: str) -> tuple[dict[str, Any], lis
 def _kind(feature: Any) -> str:
     name = type(feature).__name__
     return f"{name} {feature.dtype}" if name == "Value" else name
-
-
-def _column(kinds: Mapping[str, str], chosen: str | None, kind: str, usual: str, where: str) -> str:
-    if chosen is None:
-        return find_column(kinds, kind, usual, where)
-    if chosen not in kinds:
-        listed = ", ".join(map(printable, kinds))
-        raise DataError(f'{where} has no column "{printable(chosen)}", it has {listed}', do="name one of these")
-    return chosen
 
 
 def _labels(rows: Any, column: str) -> list[Any]:

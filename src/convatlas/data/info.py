@@ -84,7 +84,7 @@ def info(data: str | Path, *, offline: bool = False) -> Info:
         DataError: the data set is not there or is not as it must be.
         StorageError: a folder cannot be listed.
     """
-    place = packed_place(data)
+    place = packed_place(data, offline=offline)
     if place is not None:
         packed = read_packed(place)
         read = _reader([RowGroups(part) for part in packed.parts.values()])

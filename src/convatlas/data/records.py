@@ -16,6 +16,7 @@ from torch import Tensor
 from convatlas.data.decode import printable
 from convatlas.data.folder import find_parts, list_parts, require_folder
 from convatlas.data.groups import read_groups
+from convatlas.data.hub import HubShards
 from convatlas.data.images import Data
 from convatlas.data.listing import Listing, require_images
 from convatlas.data.packed.load import read_packed
@@ -94,7 +95,7 @@ def list_records(data: str | Path, *, offline: bool = False) -> Records:
         return _list_pixels(load_data(data, Preprocess(), offline=offline))
     if is_hub(data) or is_batches(data):
         return _list_listing(list_data(data, offline=offline), str(data), encoded=is_hub(data))
-    place = packed_place(data)
+    place = packed_place(data, offline=offline)
     if place is not None:
         return _list_packed(place, str(data))
     path = path_of(data)
@@ -207,7 +208,7 @@ def _list_parquet(path: Path, name: str) -> Records:
     )
 
 
-def _list_packed(path: Path, name: str) -> Records:
+def _list_packed(path: Path | HubShards, name: str) -> Records:
     found = read_packed(path)
 
     def records() -> Iterator[Record]:

@@ -18,6 +18,7 @@ from convatlas.data.decode import printable
 from convatlas.data.download import download
 from convatlas.data.fit import fit_notes
 from convatlas.data.folder import list_folder
+from convatlas.data.hub import HubShards
 from convatlas.data.idx import read_idx
 from convatlas.data.images import Data, Images, make_data
 from convatlas.data.listing import Listing, OnCorrupt, load_listing
@@ -79,7 +80,7 @@ def load_data(
         return _load_mnist5k(preprocess, workers)
     if isinstance(data, str) and data in IDX_SETS:
         return _load_idx(IDX_SETS[data], preprocess, offline=offline, workers=workers)
-    place = packed_place(data)
+    place = packed_place(data, offline=offline)
     if place is not None:
         return load_packed(place, preprocess, name=name, seed=seed, on_corrupt=on_corrupt)
     return load_listing(
@@ -116,8 +117,12 @@ def list_data(data: str | Path, *, offline: bool = False) -> Listing:
 
 
 def is_hub(data: str | Path) -> bool:
-    """Whether a DATA argument means a Hugging Face data set."""
-    return isinstance(data, str) and data.startswith(hf.PREFIX)
+    """Whether a DATA argument means a Hugging Face data set that is kept on the disk.
+
+    Raises:
+        UsageError: it begins like one and has settings that are not allowed.
+    """
+    return isinstance(data, str) and data.startswith(hf.PREFIX) and not hf.parse(data).is_streamed
 
 
 def is_batches(data: str | Path) -> bool:
@@ -125,8 +130,18 @@ def is_batches(data: str | Path) -> bool:
     return isinstance(data, str) and data in CIFAR_SETS and _own_cifar(data) is None
 
 
-def packed_place(data: str | Path) -> Path | None:
-    """The folder of shards that a DATA argument means, or None."""
+def packed_place(data: str | Path, *, offline: bool = False) -> Path | HubShards | None:
+    """The shards that a DATA argument means, or None.
+
+    Args:
+        data: as for `load_data`.
+        offline: never use the network.
+
+    Raises:
+        UsageError: neither a named set nor a path.
+    """
+    if isinstance(data, str) and data.startswith(hf.PREFIX) and not is_hub(data):
+        return HubShards(data, hf.parse(data), offline)
     if is_hub(data) or (isinstance(data, str) and data in NAMED_SETS):
         return None
     path = path_of(data)

@@ -7,8 +7,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from convatlas.data.arrow import ParquetPlace
 from convatlas.data.decode import printable
 from convatlas.data.holdout import hold_out
+from convatlas.data.hub import HubShards
 from convatlas.data.images import Data, make_data
 from convatlas.data.listing import TEST_SHARE, OnCorrupt, require_two_classes
 from convatlas.data.packed.images import StreamedImages
@@ -38,26 +40,31 @@ class PackedSet:
     notes: tuple[str, ...]
 
 
-def read_packed(path: Path) -> PackedSet:
-    """Read the index of a folder of shards, where `is_packed`.
+def read_packed(path: Path | HubShards) -> PackedSet:
+    """Read the index of shards.
+
+    Args:
+        path: a folder of shards, where `is_packed`, or a set of the hub that is streamed.
 
     Raises:
-        UsageError: pyarrow is not installed.
+        UsageError: what reads them is not installed.
         DataError: a shard is missing, damaged or does not fit the others, or there is no training part.
     """
-    manifest = read_manifest(path)
+    manifest = None if isinstance(path, HubShards) else read_manifest(path)
     digests: dict[str, str] = {}
     notes: list[str] = []
-    if manifest is not None:
-        found: dict[str, list[Path]] = {
-            part: [path / record.file for record in records] for part, records in manifest.shards.items()
-        }
+    found: Mapping[str, Sequence[ParquetPlace]]
+    if isinstance(path, HubShards):
+        found, notes = path.find()
+    elif manifest is not None:
+        found = {part: [path / record.file for record in records] for part, records in manifest.shards.items()}
         digests = {record.file: record.sha256 for records in manifest.shards.values() for record in records}
     else:
         found, notes = _parts(find_shards(path), path)
     names: tuple[str, ...] = ("train", "val", "test")
     ordered = {part: found[part] for part in names if part in found}
-    classes, parts = index_parts(ordered, named=manifest is not None, digests=digests)
+    columns = path.wanted.settings if isinstance(path, HubShards) else {}
+    classes, parts = index_parts(ordered, named=manifest is not None, digests=digests, columns=columns)
     for name, part in parts.items():
         if not len(part):
             raise DataError(f'"{printable(str(path))}" has no image in {name}', do="add images, or remove its shards")
@@ -95,11 +102,11 @@ def _is_sorted(part: Part) -> bool:
     return together > (1 + float(shares.square().sum())) / 2
 
 
-def load_packed(path: Path, preprocess: Preprocess, *, name: str, seed: int, on_corrupt: OnCorrupt) -> Data:
+def load_packed(path: Path | HubShards, preprocess: Preprocess, *, name: str, seed: int, on_corrupt: OnCorrupt) -> Data:
     """A data set whose images stay in their shards.
 
     Args:
-        path: a folder of shards.
+        path: see `read_packed`.
         preprocess: what each image is brought to.
         name: what the result is called.
         seed: of the split, if there is no test part.

@@ -9,7 +9,7 @@ from typing import Any, overload
 import torch
 from torch import Tensor
 
-from convatlas.data.arrow import arrow_errors, import_pyarrow
+from convatlas.data.arrow import open_parquet
 from convatlas.data.groups import read_groups
 from convatlas.data.packed.order import WINDOW, weights
 from convatlas.data.packed.shards import Part
@@ -119,9 +119,7 @@ class RowGroups:
 
 def _column(part: Part, group: int, leaf: str) -> Any:
     """A leaf column of a row group as one pyarrow array."""
-    _, parquet = import_pyarrow()
-    file = part.files[int(part.shards[group])]
-    with arrow_errors(file), parquet.ParquetFile(file, page_checksum_verification=True) as opened:
+    with open_parquet(part.files[int(part.shards[group])]) as opened:
         table = opened.read_row_group(int(part.within[group]), columns=[leaf], use_threads=False)
         column = table.column(0).combine_chunks()
     for field in leaf.split(".")[1:]:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from convatlas.data.arrow import arrow_errors, import_pyarrow
+from convatlas.data.arrow import ParquetPlace, import_pyarrow, open_parquet
 from convatlas.data.columns import find_column
 from convatlas.data.decode import printable
 from convatlas.errors import DataError
@@ -41,7 +42,7 @@ class Part:
     """
 
     name: str
-    files: tuple[Path, ...]
+    files: tuple[ParquetPlace, ...]
     column: str
     paths: str | None
     shards: Tensor
@@ -66,7 +67,11 @@ class _Shard:
 
 
 def index_parts(
-    files: Mapping[str, Sequence[Path]], *, named: bool, digests: Mapping[str, str]
+    files: Mapping[str, Sequence[ParquetPlace]],
+    *,
+    named: bool,
+    digests: Mapping[str, str],
+    columns: Mapping[str, str],
 ) -> tuple[tuple[str, ...], dict[str, Part]]:
     """Read the footers and the labels of all shards.
 
@@ -74,6 +79,7 @@ def index_parts(
         files: the shards of each part.
         named: whether the shards hold names of the images that are all different.
         digests: SHA-256 of shards by file name, where it is known; of others the footer stands for the content.
+        columns: which column is "image" and which "label", as far as the user says so.
 
     Returns:
         The names of the classes, and the parts.
@@ -85,7 +91,7 @@ def index_parts(
     import_pyarrow()
     everything = [file for shards in files.values() for file in shards]
     with ThreadPoolExecutor(_READERS) as threads:
-        read = dict(zip(everything, threads.map(_read_shard, everything), strict=True))
+        read = dict(zip(everything, threads.map(partial(_read_shard, columns=columns), everything), strict=True))
     classes = _classes(read)
     return classes, {
         part: _part(part, tuple(shards), [read[file] for file in shards], classes, named=named, digests=digests)
@@ -93,7 +99,7 @@ def index_parts(
     }
 
 
-def _classes(read: Mapping[Path, _Shard]) -> tuple[str, ...]:
+def _classes(read: Mapping[ParquetPlace, _Shard]) -> tuple[str, ...]:
     told = {shard.classes for shard in read.values() if shard.classes}
     if len(told) > 1 or (told and not all(shard.classes for shard in read.values())):
         first, other = next(
@@ -113,7 +119,7 @@ def _classes(read: Mapping[Path, _Shard]) -> tuple[str, ...]:
 
 def _part(
     name: str,
-    files: tuple[Path, ...],
+    files: tuple[ParquetPlace, ...],
     shards: list[_Shard],
     classes: tuple[str, ...],
     *,
@@ -142,7 +148,7 @@ def _part(
     )
 
 
-def _numbers(shard: _Shard, classes: tuple[str, ...], file: Path) -> NDArray[np.int16]:
+def _numbers(shard: _Shard, classes: tuple[str, ...], file: ParquetPlace) -> NDArray[np.int16]:
     if len(classes) > _MOST_CLASSES:
         raise DataError(f"{len(classes):,} classes, at most {_MOST_CLASSES:,} are allowed", do="use fewer classes")
     labels = shard.labels
@@ -158,15 +164,14 @@ def _numbers(shard: _Shard, classes: tuple[str, ...], file: Path) -> NDArray[np.
     return labels.astype(np.int16)
 
 
-def _read_shard(file: Path) -> _Shard:
-    _, parquet = import_pyarrow()
-    with arrow_errors(file), parquet.ParquetFile(file, page_checksum_verification=True) as opened:
+def _read_shard(file: ParquetPlace, columns: Mapping[str, str]) -> _Shard:
+    with open_parquet(file) as opened:
         schema, metadata = opened.schema_arrow, opened.metadata
         features = features_of(schema.metadata or {})
         kinds = {name: str(features.get(name, {}).get("_type", schema.field(name).type)) for name in schema.names}
         where = f'"{printable(str(file))}"'
-        image = find_column(kinds, "Image", "image", where)
-        label = find_column(kinds, "ClassLabel", "label", where)
+        image = find_column(kinds, "Image", "image", where, columns.get("image"))
+        label = find_column(kinds, "ClassLabel", "label", where, columns.get("label"))
         leaves = [opened.schema.column(i).path for i in range(len(opened.schema))]
         column = next((leaf for leaf in (f"{image}.bytes", image) if leaf in leaves), None)
         if column is None:
@@ -186,17 +191,19 @@ def _read_shard(file: Path) -> _Shard:
         [group.column(place).total_uncompressed_size for group in groups],
         labels.astype(np.int32) if labels.dtype.kind in "iu" else labels,
         tuple(map(str, names)) if isinstance(names, list) else (),
-        hashlib.sha256(f"{file.name} {metadata.num_rows} {file.stat().st_size} ".encode() + _footer(file)).digest(),
+        _digest(file, metadata.num_rows),
     )
 
 
-def _footer(file: Path) -> bytes:
-    # The places, sizes and statistics of all that a Parquet file holds; its length stands before the last four bytes.
-    with file.open("rb") as stream:
+def _digest(file: ParquetPlace, rows: int) -> bytes:
+    # The footer has the places, sizes and statistics of all that a Parquet file holds; its length stands before the
+    # last four bytes.
+    with file.open("rb") if isinstance(file, Path) else file.open() as stream:
+        size = stream.seek(0, 2)
         stream.seek(-8, 2)
         length = int.from_bytes(stream.read(4), "little")
         stream.seek(-8 - length, 2)
-        return stream.read(length)
+        return hashlib.sha256(f"{file.name} {rows} {size} ".encode() + stream.read(length)).digest()
 
 
 def features_of(metadata: Mapping[bytes, bytes]) -> dict[str, dict[str, Any]]:

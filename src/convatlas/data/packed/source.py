@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
+from convatlas.data.hub import HubShards
 from convatlas.data.images import Data
 from convatlas.data.listing import Listing
 from convatlas.data.packed.load import PackedSet, read_packed
@@ -29,7 +30,7 @@ def list_any(data: str | Path, *, offline: bool = False) -> Listing:
     """
     if isinstance(data, str) and data in ("mnist5k", *IDX_SETS):
         return _of_pixels(load_data(data, Preprocess(), offline=offline))
-    place = packed_place(data)
+    place = packed_place(data, offline=offline)
     return list_data(data, offline=offline) if place is None else _of_shards(place)
 
 
@@ -55,7 +56,7 @@ def _of_pixels(data: Data) -> Listing:
     )
 
 
-def _of_shards(place: Path) -> Listing:
+def _of_shards(place: Path | HubShards) -> Listing:
     found = read_packed(place)
     groups = {part: RowGroups(index) for part, index in found.parts.items()}
     places = [(part, image) for part, index in found.parts.items() for image in range(len(index))]

@@ -29,6 +29,7 @@ TREES = ("tests/data/test_trees.py",)
 ORACLE = ("tests/data/test_tree_oracle.py",)
 BATCHES = ("tests/train/test_last_batch.py",)
 PACKED = ("tests/data/packed/test_order.py", "tests/data/packed/test_streamed.py")
+SAME = ("tests/data/test_same.py",)
 VIEWS = ("tests/data/test_views.py",)
 FINETUNE = ("tests/cli/test_finetune.py",)
 TRACK = ("tests/train/test_track.py",)
@@ -132,7 +133,7 @@ FAULTS = (
     Fault("pulled over what is there", "weights/hub.py", "    if out.exists():", "    if False:", TWICE),
     Fault("imported over what is there", "weights/importing.py", "if out.exists() and (", "if False and (", TWICE),
     Fault("networks need docstrings", "models/variant.py", "    if docstring is None:", "    if False:", ("tests/cli/test_surroundings.py",)),
-    Fault("the neighbour in place of a bad image", "data/listing.py", "            reasons[index] = error.reason\n\n    in_threads(total, work, workers)\n    images = Images(", "            digests[index], pixels[index] = originals.prepared(index - 1)\n\n    in_threads(total, work, workers)\n    images = Images(", BAD),
+    Fault("the neighbour in place of a bad image", "data/listing.py", "            reasons[index] = error.reason\n\n    in_threads(total, work, workers)\n    images = Images(", "            pictures[index], pixels[index] = originals.prepared(index - 1)\n\n    in_threads(total, work, workers)\n    images = Images(", BAD),
     Fault("bad images learnt as black", "data/listing.py", "good = [index for index in range(total) if index not in reasons]", "good = list(range(total))", BAD),
     Fault("truncated images taken for whole", "data/decode.py", 'FORMATS = ("JPEG"', 'from PIL import ImageFile; ImageFile.LOAD_TRUNCATED_IMAGES = True\nFORMATS = ("JPEG"', BAD),
     Fault("16 bits cut to 8", "data/decode.py", "((values.astype(np.int32) + 128) // 257)", "np.minimum(values, 255)", CORPUS),
@@ -155,6 +156,10 @@ FAULTS = (
     Fault("row groups kept for ever", "data/packed/reading.py", "while self._weight > _KEPT and len(self._kept) > 1:", "while False:", PACKED),
     Fault("checksums of pages not looked at", "data/packed/reading.py", ", page_checksum_verification=True", "", PACKED),
     Fault("an unfinished pack taken for data", "data/packed/manifest.py", "        if (folder / PACKING).is_file():\n            raise", "        if False:\n            raise", ("tests/data/packed/test_streamed.py", "tests/test_pack.py")),
+    Fault("a picture in two formats taken for two", "data/same.py", "first.setdefault(picture.pixels, picture.file) if picture.is_whole else picture.file", "picture.file", SAME),
+    Fault("a shrunk picture known by its file alone", "data/listing.py", "look_again(pictures, originals.whole, workers)", "pictures", SAME),
+    Fault("shrunk pixels taken for whole ones", "data/same.py", "tuple(sorted(image.size)) == sides", "True", SAME),
+    Fault("pack parts a picture in two formats", "pack.py", "divide(listing, reader.same(),", "divide(listing, reader.digests,", SAME),
     Fault("shards sorted by class", "pack.py", "return [images[place] for place in order.tolist()]", "return list(images)", ("tests/test_pack.py",)),
     Fault("manifest before its shards", "pack.py", "        shards, kept = _Writer(", "        write_durably(out / PACKED, b'')\n        shards, kept = _Writer(", ("tests/test_pack.py",)),
     Fault("any name in a pickle", "data/cifar.py", "if (module, name) not in _ALLOWED:", "if False:", ("tests/data/test_cifar.py",)),

@@ -178,6 +178,37 @@ def test_groups_of_shards_stay_together_in_both_splits(tmp_path):
     assert set.union(*parts) == set(range(60)) and not parts[0] & parts[1] | parts[2] & (parts[0] | parts[1])
 
 
+def test_groups_of_shards_that_a_given_split_has_parted_are_told(tmp_path):
+    hub_shards(tmp_path, [0, 1] * 3, group=["a", "a", "b", "b", "c", "c"], count=2)
+    hub_shards(tmp_path, [0, 1], part="validation", group=["d", "d"])
+    hub_shards(tmp_path, [0, 1, 0], part="test", group=["e", "b", "c"])
+    told = '2 groups lie in more than one part of the split: "b", "c"'
+    assert told in load_data(tmp_path, PREPROCESS).notes
+    # A part that is held out of the others changes nothing about those that were given.
+    for shard in tmp_path.glob("validation*"):
+        shard.unlink()
+    assert told in load_data(tmp_path, PREPROCESS).notes
+    hub_shards(tmp_path, [0, 1, 0], part="test", group=["e", "f", "e"])
+    assert not any("group" in note for note in load_data(tmp_path, PREPROCESS).notes)
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_shards_of_which_only_some_have_groups_are_refused(tmp_path, part):
+    hub_shards(tmp_path, [0, 1] * 4, count=2, group=list("aabbccdd"))
+    hub_shards(tmp_path, [0, 1], part="test", group=["e", "f"])
+    shard = max(tmp_path.glob(f"{part}-*"))
+    parquet.write_table(parquet.read_table(shard).drop_columns("group"), shard)
+    with pytest.raises(DataError, match=rf'/{shard.name}" has no column group, another shard has\. Do: give it to all'):
+        load_data(tmp_path, PREPROCESS)
+
+
+def test_a_shard_without_rows_has_groups_all_the_same(tmp_path):
+    hub_shards(tmp_path, [0, 1] * 30, count=2, group=[f"film {place // 4}" for place in range(60)])
+    empty = tmp_path / "train-00001-of-00002.parquet"
+    parquet.write_table(parquet.read_table(empty).slice(0, 0), empty)
+    assert set(load_data(tmp_path, PREPROCESS).train.groups) < {f"film {number}" for number in range(15)}
+
+
 def test_shards_that_are_sorted_by_class_are_told(tmp_path):
     hub_shards(tmp_path, [0] * 30 + [1] * 30)
     assert any("images of one class lie together" in note for note in load_data(tmp_path, PREPROCESS).notes)

@@ -1,6 +1,7 @@
 """Write a data set as Parquet shards for quick reading in little memory: `pack`."""
 
 import hashlib
+import io
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ import torch
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
-from convatlas.data.decode import DecodeError, printable
+from convatlas.data.decode import DecodeError, decode_stored, printable
 from convatlas.data.hashing import seed_of
 from convatlas.data.holdout import hold_out
 from convatlas.data.listing import Division, Listing, OnCorrupt, divide
@@ -20,6 +21,7 @@ from convatlas.data.packed.encode import encode
 from convatlas.data.packed.manifest import PACKED, PACKING, Manifest, Plan, ShardRecord
 from convatlas.data.packed.source import list_any
 from convatlas.data.packed.write import Row, write_shard
+from convatlas.data.same import Picture, picture_of, same_pictures
 from convatlas.data.threads import ahead, cores, in_threads
 from convatlas.durable import (
     free_bytes,
@@ -99,7 +101,7 @@ def pack(
     _refuse_taken(out)
     listing = list_any(data, offline=offline)
     reader = _Reader(listing, on_progress)
-    division = divide(listing, reader.digests, reader.reasons, on_corrupt=on_corrupt, seed=_SEED)
+    division = divide(listing, reader.same(), reader.reasons, on_corrupt=on_corrupt, seed=_SEED)
     members = _members(listing, division)
     plan = Plan(
         source=str(data),
@@ -149,6 +151,7 @@ class _Reader:
         count = len(listing.names)
         self.listing, self.total = listing, 2 * count
         self.digests, self.sizes = [""] * count, [0] * count
+        self.pictures: list[Picture | None] = [None] * count
         self.reasons: dict[int, str] = {}
         self._done, self._lock, self._on_progress = 0, Lock(), on_progress
         in_threads(count, self._examine, cores())
@@ -164,10 +167,15 @@ class _Reader:
         try:
             data = self.read(index)
             self.digests[index], self.sizes[index] = hashlib.sha256(data).hexdigest(), len(data)
-            encode(data, self.listing.names[index], shorter_side=None)
+            image, stored = decode_stored(io.BytesIO(data), self.listing.names[index])
+            self.pictures[index] = picture_of(self.digests[index], image, stored)
         except DecodeError as error:
             self.reasons[index] = error.reason
         self.count(1)
+
+    def same(self) -> list[str]:
+        """For each image a text, equal for the same pictures; of those that cannot be decoded, for equal files."""
+        return [same or own for same, own in zip(same_pictures(self.pictures), self.digests, strict=True)]
 
     def count(self, images: int) -> None:
         with self._lock:

@@ -26,12 +26,11 @@ def test_pack_look_train_and_evaluate(tmp_path, capsys):
     assert line.startswith(f"{tmp_path / 'again'}: 21 train, 3 val, 6 test images in 3 shards, ")
 
 
-def test_balanced_sampling_of_a_packed_set_is_refused(tmp_path, capsys):
+def test_a_packed_set_may_be_sampled_evenly(tmp_path, capsys):
     class_folders(tmp_path / "images", CLASSES, count=10)
     done(capsys, "data", "pack", tmp_path / "images", tmp_path / "packed")
-    said = refused(
+    done(
         capsys,
-        2,
         "train",
         QUICK[0],
         tmp_path / "packed",
@@ -41,4 +40,4 @@ def test_balanced_sampling_of_a_packed_set_is_refused(tmp_path, capsys):
         "--out",
         tmp_path / "r",
     )
-    assert "use --imbalance weights" in said
+    assert 'imbalance = "sampling"' in (tmp_path / "r" / "recipe.toml").read_text()

@@ -13,7 +13,7 @@ COMMIT = "5" * 40
 
 @contextmanager
 def serving(folder, name="owner/name"):
-    """Serves `folder` as the data set `name`; gives the server, with `url`, the log of `asked` and `refuses_after` answers."""
+    """Serves `folder` as the data set `name`; gives the server: its `url`, what was `asked`, `refuses_after` how many."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler(Path(folder), name))
     server.daemon_threads = True
     server.url = f"http://127.0.0.1:{server.server_port}"
@@ -88,7 +88,8 @@ def handler(folder, name):
             else:
                 self.answer(b"{}", 404, X_Error_Code="EntryNotFound")
 
-        do_HEAD = do_GET
+        def do_HEAD(self):
+            self.do_GET()
 
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()

@@ -37,7 +37,7 @@ FILES = [jpeg(60 + 7 * i, 90 - 5 * i, i) for i in range(8)]
 def lazy(room: int = 0, files=FILES, preprocess=SMALL) -> LazyImages:
     names = tuple(f"{i}.jpg" for i in range(len(files)))
     originals = Originals(files.__getitem__, names, preprocess, room)
-    digests = tuple(originals.verify(i) for i in range(len(files)))
+    digests = tuple(originals.verify(i).file for i in range(len(files)))
     return LazyImages(originals, torch.arange(len(files)), torch.arange(len(files)) % 2, names, digests)
 
 

@@ -64,12 +64,14 @@ class Stored(NamedTuple):
         mode: Pillow's name, such as "RGB", "P" or "I;16"; colour with 16 bits a channel is "RGB;16" or "RGBA;16".
         transparent: whether anything may show through: an alpha channel or a transparent colour.
         orientation: by EXIF, 1 (upright) to 8.
+        size: width and height, before it is turned upright.
     """
 
     format: str
     mode: str
     transparent: bool
     orientation: int
+    size: tuple[int, int]
 
 
 def open_image(path: Path) -> Image.Image:
@@ -106,7 +108,8 @@ def decode_stored(stream: BinaryIO, name: str, *, shorter: int | None = None) ->
     with pillow_is_quiet:
         try:
             with Image.open(stream, formats=FORMATS) as image:
-                pixels = image.width * image.height
+                size = image.size
+                pixels = size[0] * size[1]
                 if pixels > PIXEL_LIMIT:
                     raise DecodeError(name, f"{pixels:,} pixels, at most {PIXEL_LIMIT:,} are allowed")
                 mode = _stored_mode(image)
@@ -115,7 +118,7 @@ def decode_stored(stream: BinaryIO, name: str, *, shorter: int | None = None) ->
                 plain = _upright_8_bits(image)
                 # A JPEG with a second picture behind it, as some cameras write, is a JPEG to everyone else.
                 kind = "JPEG" if image.format == "MPO" else str(image.format)
-                stored = Stored(kind, mode, image.has_transparency_data, orientation_of(image))
+                stored = Stored(kind, mode, image.has_transparency_data, orientation_of(image), size)
                 # Nothing that would turn it a second time.
                 plain.info = {}
                 return plain, stored

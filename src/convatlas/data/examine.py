@@ -7,17 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, islice
 
-from PIL import Image
-
 from convatlas.data.decode import DecodeError, Stored, decode_stored
 from convatlas.data.near import Look, look_of
 from convatlas.data.records import Record
+from convatlas.data.same import pixels_hash
 from convatlas.data.threads import ahead, cores
 
 # Images a task, and tasks a thread that are ready or under way; the records' bytes may be in memory.
 _CHUNK = 16
 _AHEAD = 3
-_UNKNOWN = Stored("", "", transparent=False, orientation=1)
+_UNKNOWN = Stored("", "", transparent=False, orientation=1, size=(0, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ def examine(record: Record) -> Examined:
             content = hashlib.file_digest(stream, "sha256").digest()
             stream.seek(0)
             image, stored = decode_stored(stream, record.name)
-        look, pixels = look_of(image), _pixels_hash(image)
+        look, pixels = look_of(image), pixels_hash(image)
     except DecodeError as error:
         return Examined(*about, error.reason, content)
     except MemoryError:
@@ -90,9 +89,3 @@ def examine_all(records: Iterator[Record], workers: int | None = None) -> Iterat
         # After Ctrl-C the images of a started task, which may be large, are not waited for.
         given_up.set()
         pool.shutdown(cancel_futures=True)
-
-
-def _pixels_hash(image: Image.Image) -> bytes:
-    digest = hashlib.sha256(f"{image.mode} {image.width} {image.height}".encode())
-    digest.update(image.tobytes())
-    return digest.digest()

@@ -9,18 +9,18 @@ from collections.abc import Sequence
 def hold_out(
     names: Sequence[str], labels: Sequence[int], digests: Sequence[str], share: float, seed: int
 ) -> list[bool]:
-    """Choose the images to hold out: a share of every class, never a file whose copy is kept.
+    """Choose the images to hold out: a share of every class, never one whose copy is kept.
 
     Each image has a rank, the SHA-256 of the seed and its name; the first `share` of a class by rank are held out. An
     image that is added takes its place among the ranks and moves at most the one at the boundary, whereas a shuffle
-    would deal anew. Files of the same content form one group, ranked by its first, and are held out together or not
+    would deal anew. Copies of one picture form one group, ranked by its first, and are held out together or not
     at all, in whatever classes they lie.
 
     Args:
         names: paths relative to the data set's folder; all different.
         labels: class indices.
-        digests: hash of each file's content, or whatever else is equal for images that must stay together.
-        share: of each class, in (0, 1), rounded; a class of two different files or more gives at least one image and
+        digests: of each image, equal for copies and for whatever else must stay together.
+        share: of each class, in (0, 1), rounded; a class of two different pictures or more gives at least one image and
             keeps at least one.
         seed: another seed gives another choice.
 
@@ -52,10 +52,10 @@ def hold_out(
 
 
 def tied(digests: Sequence[str], groups: Sequence[str]) -> tuple[str, ...]:
-    """What must stay together: images of one group, copies of one file, and what hangs together by both.
+    """What must stay together: images of one group, copies of one picture, and what hangs together by both.
 
     Args:
-        digests: hash of each file's content.
+        digests: of each image, equal for copies.
         groups: of each image, or nothing.
 
     Returns:

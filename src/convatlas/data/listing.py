@@ -13,6 +13,7 @@ from convatlas.data.images import Data, Images, make_data
 from convatlas.data.originals import LazyImages, Originals
 from convatlas.data.prepare import check_memory, room_for_decoded
 from convatlas.data.preprocess import Preprocess
+from convatlas.data.same import Picture, look_again, same_pictures
 from convatlas.data.threads import in_threads
 from convatlas.data.torn import notes_on_torn
 from convatlas.data.tree import LISTED, counted, listed
@@ -88,7 +89,7 @@ def load_listing(
         OutOfMemoryError: the pixels would take more than half of the available memory.
     """
     everything, reasons = (_lazy if lazy else _eager)(listing, preprocess, workers)
-    division = divide(listing, everything.digests, reasons, on_corrupt=on_corrupt, seed=seed)
+    division = divide(listing, same_pictures(everything.pictures), reasons, on_corrupt=on_corrupt, seed=seed)
     images = replace(everything.images, groups=division.together)
     subsets = {part: images.subset(torch.tensor(found)) for part, found in division.members.items()}
     originals, learnt = everything.originals, division.members["train"]
@@ -123,7 +124,7 @@ def divide(
 
     Args:
         listing: what there is.
-        digests: SHA-256 of each image's file in hex.
+        digests: of each image, equal for the same picture; see `same_pictures`.
         reasons: by index why an image cannot be decoded.
         on_corrupt: "skip" leaves such images out, and a note says which.
         seed: of the split.
@@ -213,7 +214,7 @@ def _require_complete(listing: Listing, indices: Sequence[int], which: str) -> N
 @dataclass(frozen=True, slots=True)
 class _Everything:
     images: Images | LazyImages
-    digests: list[str]
+    pictures: Sequence[Picture | None]
     originals: Originals
 
 
@@ -222,34 +223,37 @@ def _eager(listing: Listing, preprocess: Preprocess, workers: int) -> tuple[_Eve
     check_memory(total, preprocess)
     originals = Originals(listing.read, listing.names, preprocess, room=0)
     pixels = torch.zeros((total, preprocess.channels, *preprocess.size), dtype=torch.uint8)
-    digests, reasons = [""] * total, dict[int, str]()
+    pictures: list[Picture | None] = [None] * total
+    reasons: dict[int, str] = {}
 
     def work(index: int) -> None:
         try:
-            digests[index], pixels[index] = originals.prepared(index)
+            pictures[index], pixels[index] = originals.prepared(index)
         except DecodeError as error:
             reasons[index] = error.reason
 
     in_threads(total, work, workers)
     images = Images(pixels, torch.tensor(listing.labels), listing.names)
-    return _Everything(images, digests, originals), reasons
+    return _Everything(images, pictures, originals), reasons
 
 
 def _lazy(listing: Listing, preprocess: Preprocess, workers: int) -> tuple[_Everything, dict[int, str]]:
     total = len(listing.names)
     originals = Originals(listing.read, listing.names, preprocess, room_for_decoded())
-    digests, reasons = [""] * total, dict[int, str]()
+    pictures: list[Picture | None] = [None] * total
+    reasons: dict[int, str] = {}
 
     def work(index: int) -> None:
         try:
-            digests[index] = originals.verify(index)
+            pictures[index] = originals.verify(index)
         except DecodeError as error:
             reasons[index] = error.reason
 
     in_threads(total, work, workers)
     labels = torch.tensor(listing.labels)
-    images = LazyImages(originals, torch.arange(total), labels, listing.names, tuple(digests))
-    return _Everything(images, digests, originals), reasons
+    files = tuple("" if picture is None else picture.file for picture in pictures)
+    images = LazyImages(originals, torch.arange(total), labels, listing.names, files)
+    return _Everything(images, look_again(pictures, originals.whole, workers), originals), reasons
 
 
 def _hold_out_test(listing: Listing, members: dict[str, list[int]], together: Sequence[str], seed: int) -> list[str]:

@@ -21,7 +21,6 @@ from convatlas.data.preprocess import Preprocess
 from convatlas.data.randaugment import RandAugment
 from convatlas.data.share import Part, Share
 from convatlas.data.threads import ahead
-from convatlas.errors import UsageError
 
 _WHOLE = Share()
 
@@ -56,9 +55,6 @@ class Loader:
         balanced: let training passes show each class equally often; see `epoch_order`.
         drop_single: leave out a training pass's last batch if it would hold one image.
         share: the part of each training batch, and the batches in the set's order, that this process is to have.
-
-    Raises:
-        UsageError: `balanced` of a set that is streamed.
     """
 
     def __init__(
@@ -88,10 +84,6 @@ class Loader:
         self._principal = principal_colours(images) if lit else None
         self.batch_size = batch_size
         self.workers = workers
-        if balanced and isinstance(images, StreamedImages):
-            raise UsageError(
-                "balanced sampling jumps about, and a packed set is read in blocks", do="use --imbalance weights"
-            )
         self.balanced = balanced
         self.share = share
         single = drop_single and len(self.labels) % batch_size == 1
@@ -137,7 +129,7 @@ class Loader:
 
     def _order(self, seed: int, epoch: int) -> Tensor | BlockOrder:
         if isinstance(self.images, StreamedImages):
-            return self.images.order(batch_size=self.batch_size, seed=seed, epoch=epoch)
+            return self.images.order(batch_size=self.batch_size, seed=seed, epoch=epoch, balanced=self.balanced)
         return epoch_order(self.labels, seed=seed, epoch=epoch, balanced=self.balanced).to(self.labels.device)
 
     def _batches(self, parts: Iterable[Part], distortion: Distortion | None, seed: int, epoch: int) -> Iterator[Batch]:

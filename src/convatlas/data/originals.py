@@ -11,10 +11,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from convatlas.data.decode import DecodeError, decode, in_mode
+from convatlas.data.decode import DecodeError, decode, decode_stored, in_mode
 from convatlas.data.jpeg import jpeg_pixels
 from convatlas.data.mishaps import said_of
 from convatlas.data.preprocess import Preprocess
+from convatlas.data.same import Picture, picture_of
 
 # The shorter side that is wanted for crops, in sides of the network's input.
 _SPARE = 2
@@ -35,12 +36,12 @@ def pixels_for_crops(data: bytes, name: str, preprocess: Preprocess) -> Tensor:
         DecodeError: if it cannot be decoded.
     """
     pixels = jpeg_pixels(data, preprocess.channels, shorter=_SPARE * max(preprocess.size))
-    return checked_pixels(data, name, preprocess) if pixels is None else pixels
+    if pixels is not None:
+        return pixels
+    return _pixels(decode(io.BytesIO(data), name, shorter=_SPARE * max(preprocess.size)), preprocess)
 
 
-def checked_pixels(data: bytes, name: str, preprocess: Preprocess) -> Tensor:
-    """As `pixels_for_crops`, by the decoder that judges whether an image is whole."""
-    image = decode(io.BytesIO(data), name, shorter=_SPARE * max(preprocess.size))
+def _pixels(image: Image.Image, preprocess: Preprocess) -> Tensor:
     image = in_mode(image, "L" if preprocess.channels == 1 else "RGB")
     return torch.from_numpy(np.array(image).reshape(image.height, image.width, -1)).permute(2, 0, 1)
 
@@ -66,27 +67,29 @@ class Originals:
         self._decoded: dict[int, Tensor] = {}
         self._stored: dict[int, Tensor] = {}
 
-    def verify(self, index: int) -> str:
-        """Decode an image and keep it if there is room; gives the SHA-256 of its file in hex.
+    def verify(self, index: int) -> Picture:
+        """Decode an image, by the decoder that judges whether it is whole, and keep it if there is room.
 
         Raises:
             DecodeError: if it cannot be decoded or read.
         """
         data = self._bytes(index)
-        pixels = self._keep(self._decoded, index, checked_pixels(data, self.names[index], self.preprocess))
-        self.sizes[index] = pixels.shape[1], pixels.shape[2]
-        return hashlib.sha256(data).hexdigest()
-
-    def prepared(self, index: int) -> tuple[str, Tensor]:
-        """The SHA-256 of an image's file in hex, and what `stored` gives; nothing is kept.
-
-        Raises:
-            DecodeError: if it cannot be decoded or read.
-        """
-        data = self._bytes(index)
-        image = decode(io.BytesIO(data), self.names[index])
+        shorter = _SPARE * max(self.preprocess.size)
+        image, stored = decode_stored(io.BytesIO(data), self.names[index], shorter=shorter)
+        self._keep(self._decoded, index, _pixels(image, self.preprocess))
         self.sizes[index] = image.height, image.width
-        return hashlib.sha256(data).hexdigest(), self.preprocess.prepare(image)
+        return picture_of(hashlib.sha256(data).hexdigest(), image, stored, shorter=shorter)
+
+    def prepared(self, index: int) -> tuple[Picture, Tensor]:
+        """What picture an image is, and what `stored` gives; nothing is kept.
+
+        Raises:
+            DecodeError: if it cannot be decoded or read.
+        """
+        data = self._bytes(index)
+        image, stored = decode_stored(io.BytesIO(data), self.names[index])
+        self.sizes[index] = image.height, image.width
+        return picture_of(hashlib.sha256(data).hexdigest(), image, stored), self.preprocess.prepare(image)
 
     def whole(self, index: int) -> Image.Image:
         """An image as it is in its file: 8-bit grey or RGB, upright; nothing is kept.

@@ -213,7 +213,7 @@ def _list_packed(path: Path | HubShards, name: str) -> Records:
 
     def records() -> Iterator[Record]:
         for part, index in found.parts.items():
-            groups = groups_of(index) or repeat(None, len(index))
+            groups = groups_of(index) if index.has_groups else repeat(None, len(index))
             rows = zip(RowGroups(index).in_order(), index.labels, groups, strict=True)
             for (image, data), label, group in rows:
                 suffix = Path(image).suffix.lower() if found.is_ours else ""

@@ -34,16 +34,26 @@ def notes_on_torn(
         for found, what in ((torn, "class"), (leaked, "part of the split"))
         if found
     ]
-    apart = [group for group, members in _members(groups, good).items() if len({parts[i] for i in members}) > 1]
-    if apart:
-        lie = "lies" if len(apart) == 1 else "lie"
-        quoted = listed([f'"{printable(group)}"' for group in apart])
-        notes.append(f"{counted(len(apart), 'group')} {lie} in more than one part of the split: {quoted}")
-    return notes
+    return [*notes, *notes_on_groups((groups[i], parts[i]) for i in (good if groups else ()))]
+
+
+def notes_on_groups(groups: Iterable[tuple[str, str]]) -> list[str]:
+    """Remarks on groups in more than one part; in memory is each group once.
+
+    Args:
+        groups: of each image its group and its part of the split.
+    """
+    first: dict[str, str] = {}
+    torn = {group for group, part in groups if first.setdefault(group, part) != part}
+    if not torn:
+        return []
+    lie = "lies" if len(torn) == 1 else "lie"
+    quoted = listed([f'"{printable(group)}"' for group in first if group in torn])
+    return [f"{counted(len(torn), 'group')} {lie} in more than one part of the split: {quoted}"]
 
 
 def _members(keys: Sequence[str], good: Iterable[int]) -> dict[str, list[int]]:
     found: dict[str, list[int]] = defaultdict(list)
-    for index in good if keys else ():
+    for index in good:
         found[keys[index]].append(index)
     return found

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from convatlas.data.order import balanced_times, epoch_order
 from convatlas.data.packed.order import LEAST, WINDOW, BlockOrder, lanes_of, weights
 from convatlas.data.share import Share
 
@@ -118,6 +119,60 @@ def test_images_of_a_row_group_meet_those_of_all_others_over_the_epochs():
             members = batch.unique()
             met[members.unsqueeze(1), members] = True
     assert met.all()
+
+
+# Half of the row groups are left out; of the others three images in five are repeated and two left out.
+TIMES = torch.tensor([0] * 35 + [6, 0, 0, 2, 2] * 7, dtype=torch.int32).repeat(30)
+
+
+def uneven(batch_size: int = BATCH, epoch: int = 0) -> BlockOrder:
+    return BlockOrder(STARTS, WEIGHTS, batch_size=batch_size, seed=0, epoch=epoch, times=TIMES)
+
+
+@pytest.mark.parametrize("batch", [64, 100, 7])
+def test_images_are_repeated_and_left_out_where_they_lie(batch):
+    found, places = uneven(batch), uneven(batch)[:]
+    expected = [image + again * TOTAL for image, times in enumerate(TIMES.tolist()) for again in range(times)]
+    assert len(found) == TOTAL == len(expected)
+    assert sorted(places.tolist()) == sorted(expected)
+    assert places.tolist() != uneven(batch, epoch=1)[:].tolist()
+    for start in range(0, TOTAL, 50):
+        assert torch.equal(uneven(batch)[start : start + 50], places[start : start + 50])
+    # Lanes of equal length, which share row groups at their borders alone.
+    each, full = batch // found.lanes, TOTAL // batch * batch
+    lanes = places[:full].reshape(-1, found.lanes, each).transpose(0, 1).flatten(1)
+    read = [set(groups_of(lane % TOTAL).tolist()) for lane in lanes]
+    assert sum(map(len, read)) <= 150 + found.lanes - 1
+
+
+@pytest.mark.parametrize("ranks", [2, 3, 4, 8])
+def test_ranks_see_together_what_one_sees_if_images_are_repeated(ranks):
+    alone, cut = uneven(), [uneven() for _ in range(ranks)]
+    starts = range(0, TOTAL - BATCH + 1, BATCH)
+    parts = [[Share(r, ranks).of(cut[r][at : at + BATCH]).places for at in starts] for r in range(ranks)]
+    for at, step in zip(starts, zip(*parts, strict=True), strict=True):
+        assert torch.equal(torch.cat(step), alone[at : at + BATCH])
+    read = [len(groups_of(torch.cat(rank) % TOTAL).unique()) for rank in parts]
+    # Lanes that lie across two ranks are read by both: of three, by a 32th of 150 row groups at either border.
+    assert max(read) <= 1.15 * 150 / ranks + 2 * 150 / 32 + 2
+
+
+def test_how_evenly_a_rare_class_comes_to_batches():
+    """The figures of docs/data.md: 100,000 images in row groups of 112, one in 100 of the smaller class, by chance."""
+    count = 100_000
+    labels = (torch.rand(count, generator=torch.Generator().manual_seed(0)) < 0.01).long()
+    starts = torch.tensor([*range(0, count, 112), count])
+    times = balanced_times(labels, seed=0, epoch=0)
+    heavy = weights(starts.diff(), starts.diff() * LEAST)
+    streamed = BlockOrder(starts, heavy, batch_size=256, seed=0, epoch=0, times=times)[:]
+    in_memory = epoch_order(labels, seed=0, epoch=0, balanced=True)
+    full = count // 256 * 256
+    spread = [
+        float(labels[places[:full] % count].reshape(-1, 256).float().mean(1).std()) for places in (streamed, in_memory)
+    ]
+    assert 0.035 < spread[0] < 0.055
+    # Of 256 drawn one by one.
+    assert abs(spread[1] - 0.5 / 16) < 0.003
 
 
 @pytest.mark.parametrize("batch", [1, 2, 4, 32])

@@ -14,7 +14,7 @@ from pyarrow import parquet
 from convatlas.data.augment import Distortion
 from convatlas.data.crop import AreaCrop, PaddedCrop
 from convatlas.data.decode import DecodeError
-from convatlas.data.loader import Loader
+from convatlas.data.loader import Batch, Loader
 from convatlas.data.packed import order, reading
 from convatlas.data.packed.images import StreamedImages
 from convatlas.data.packed.manifest import PACKED, PACKING
@@ -27,6 +27,7 @@ from convatlas.train.split import split
 from tests.data.packed.shards import CLASSES, write_set
 
 PREPROCESS = Preprocess(channels=3, size=(8, 8))
+ALONE = Share()
 
 
 def image(number: int) -> bytes:
@@ -129,9 +130,51 @@ def test_a_rank_reads_its_part_of_what_is_evaluated(place, monkeypatch):
     assert torch.equal(torch.cat(classified), torch.arange(300))
 
 
-def test_balanced_sampling_is_refused(place):
-    with pytest.raises(UsageError, match="use --imbalance weights"):
-        Loader(load_data(place, PREPROCESS).train, PREPROCESS, batch_size=4, balanced=True)
+def test_balanced_sampling_shows_each_class_equally_often_on_any_number_of_ranks_and_from_any_batch(
+    tmp_path, small_windows
+):
+    """Of 300 images 30 are of each of two classes and 240 of the third: 100 of each are shown."""
+
+    def label(number: int) -> int:
+        return {3: 1, 7: 2}.get(number % 10, 0)
+
+    place = write_set(tmp_path / "set", {"train": 300, "val": 20, "test": 40}, image, shard_size=70, label=label)
+
+    def batches(epoch: int = 0, first: int = 0, share: Share = ALONE, workers: int = 0) -> list[Batch]:
+        options = {"batch_size": 32, "balanced": True, "workers": workers, "share": share, "crop": PaddedCrop(pixels=3)}
+        loader = Loader(load_data(place, PREPROCESS).train, PREPROCESS, **options)
+        return list(loader.shuffled(seed=5, epoch=epoch, distortion=Distortion(mirror=True), first=first))
+
+    whole = batches()
+    assert [len(batch.labels) for batch in whole] == [32] * 9 + [12]
+    assert torch.cat([batch.labels for batch in whole]).bincount().tolist() == [100, 100, 100]
+    items = torch.cat([batch.items for batch in whole])
+    assert all(
+        label(item) == got for item, got in zip(items.tolist(), torch.cat([b.labels for b in whole]), strict=True)
+    )
+    times = items.bincount(minlength=300)
+    assert {int(times[i]) for i in range(300) if label(i)} == {3, 4}
+    assert {int(times[i]) for i in range(300) if not label(i)} == {0, 1}
+    # An image that is shown again is cut in another way.
+    shown = torch.cat([batch.inputs for batch in whole])[items == 3]
+    assert len({tuple(one.flatten().tolist()) for one in shown}) > 1
+    assert not torch.equal(torch.cat([batch.items for batch in batches(epoch=1)]), items)
+    for first, workers in ((1, 2), (9, 0)):
+        for one, other in zip(whole[first:], batches(first=first, workers=workers), strict=True):
+            assert torch.equal(one.items, other.items) and torch.equal(one.inputs, other.inputs)
+    for world in (2, 3):
+        ranks = [batches(share=Share(rank, world)) for rank in range(world)]
+        for one, *parts in zip(whole, *ranks, strict=True):
+            assert torch.equal(one.items, torch.cat([part.items for part in parts]))
+            assert torch.equal(one.inputs, torch.cat([part.inputs for part in parts]))
+
+
+def test_balanced_sampling_of_a_selection(place):
+    """Of a validation split: 90 images of class 0, 6 of class 1, none of class 2."""
+    chosen = torch.tensor([i for i in range(270) if i % 3 == 0] + [i for i in range(18) if i % 3 == 1])
+    images = load_data(place, PREPROCESS).train.subset(chosen)
+    shown = images.order(batch_size=8, seed=0, epoch=0, balanced=True)[:] % len(images)
+    assert images.labels[shown].bincount().tolist() == [48, 48]
 
 
 def hub_shards(root, labels=(0, 1), part="train", count=1, column="image", **more):
@@ -176,6 +219,37 @@ def test_groups_of_shards_stay_together_in_both_splits(tmp_path):
     parts = [{int(name.rpartition("/")[2]) // 4 for name in part.names} for part in (learnt, validated, data.test)]
     assert [len(part) for part in parts] == [43, 5, 12]
     assert set.union(*parts) == set(range(60)) and not parts[0] & parts[1] | parts[2] & (parts[0] | parts[1])
+
+
+def test_groups_of_shards_that_a_given_split_has_parted_are_told(tmp_path):
+    hub_shards(tmp_path, [0, 1] * 3, group=["a", "a", "b", "b", "c", "c"], count=2)
+    hub_shards(tmp_path, [0, 1], part="validation", group=["d", "d"])
+    hub_shards(tmp_path, [0, 1, 0], part="test", group=["e", "b", "c"])
+    told = '2 groups lie in more than one part of the split: "b", "c"'
+    assert told in load_data(tmp_path, PREPROCESS).notes
+    # A part that is held out of the others changes nothing about those that were given.
+    for shard in tmp_path.glob("validation*"):
+        shard.unlink()
+    assert told in load_data(tmp_path, PREPROCESS).notes
+    hub_shards(tmp_path, [0, 1, 0], part="test", group=["e", "f", "e"])
+    assert not any("group" in note for note in load_data(tmp_path, PREPROCESS).notes)
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_shards_of_which_only_some_have_groups_are_refused(tmp_path, part):
+    hub_shards(tmp_path, [0, 1] * 4, count=2, group=list("aabbccdd"))
+    hub_shards(tmp_path, [0, 1], part="test", group=["e", "f"])
+    shard = max(tmp_path.glob(f"{part}-*"))
+    parquet.write_table(parquet.read_table(shard).drop_columns("group"), shard)
+    with pytest.raises(DataError, match=rf'/{shard.name}" has no column group, another shard has\. Do: give it to all'):
+        load_data(tmp_path, PREPROCESS)
+
+
+def test_a_shard_without_rows_has_groups_all_the_same(tmp_path):
+    hub_shards(tmp_path, [0, 1] * 30, count=2, group=[f"film {place // 4}" for place in range(60)])
+    empty = tmp_path / "train-00001-of-00002.parquet"
+    parquet.write_table(parquet.read_table(empty).slice(0, 0), empty)
+    assert set(load_data(tmp_path, PREPROCESS).train.groups) < {f"film {number}" for number in range(15)}
 
 
 def test_shards_that_are_sorted_by_class_are_told(tmp_path):

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from convatlas.data.decode import DecodeError, decode
 from convatlas.data.mishaps import said_of
+from convatlas.data.order import balanced_times
 from convatlas.data.originals import pixels_for_crops
 from convatlas.data.packed.order import BlockOrder, weights
 from convatlas.data.packed.reading import Names, RowGroups
@@ -24,7 +25,8 @@ _Made = TypeVar("_Made")
 class StreamedImages:
     """Labelled images of a part of a packed set, the counterpart of `Images`.
 
-    In memory are 2 bytes an image, 4 more if they are a selection, and the row groups that were read last.
+    In memory are 2 bytes an image, 4 more if they are a selection, 4 more in a balanced pass, and the row groups that
+    were read last.
 
     Attributes:
         shards: where they lie.
@@ -69,12 +71,14 @@ class StreamedImages:
         (image,) = self._images(torch.tensor([item]))
         return self._decoded(image, lambda data: decode(io.BytesIO(data), ""))
 
-    def order(self, *, batch_size: int, seed: int, epoch: int) -> BlockOrder:
-        """Which images a training pass shows, in order; positions in this set."""
+    def order(self, *, batch_size: int, seed: int, epoch: int, balanced: bool = False) -> BlockOrder:
+        """Which images a training pass shows, in order; `balanced` shows each class equally often."""
         part = self.shards.part
         rows = part.starts[1:] - part.starts[:-1]
         starts = part.starts if self.chosen is None else torch.searchsorted(self.chosen, part.starts.int())
-        return BlockOrder(starts, weights(rows, part.sizes), batch_size=batch_size, seed=seed, epoch=epoch)
+        times = balanced_times(self.labels, seed=seed, epoch=epoch) if balanced else None
+        heavy = weights(rows, part.sizes)
+        return BlockOrder(starts, heavy, batch_size=batch_size, seed=seed, epoch=epoch, times=times)
 
     @property
     def digest(self) -> bytes:

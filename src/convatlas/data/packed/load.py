@@ -20,6 +20,7 @@ from convatlas.data.packed.shards import Part, index_parts
 from convatlas.data.preprocess import Preprocess
 from convatlas.data.split import stratified_split
 from convatlas.data.table import PARTS
+from convatlas.data.torn import notes_on_groups
 from convatlas.errors import DataError, UsageError
 
 
@@ -48,7 +49,8 @@ def read_packed(path: Path | HubShards) -> PackedSet:
 
     Raises:
         UsageError: what reads them is not installed.
-        DataError: a shard is missing, damaged or does not fit the others, or there is no training part.
+        DataError: a shard is missing, damaged or does not fit the others, only some have groups, or there is no
+            training part.
     """
     manifest = None if isinstance(path, HubShards) else read_manifest(path)
     digests: dict[str, str] = {}
@@ -128,9 +130,12 @@ def load_packed(path: Path | HubShards, preprocess: Preprocess, *, name: str, se
         part: StreamedImages(RowGroups(index), preprocess, None, index.labels) for part, index in packed.parts.items()
     }
     notes = [*packed.notes, "streamed: read from the shards in blocks, nothing is kept in memory"]
+    if not packed.is_ours:
+        # Of what was packed here, packing told it.
+        notes += notes_on_groups((group, part) for part, index in packed.parts.items() for group in groups_of(index))
     if "test" not in images or "val" not in images:
         # What was packed here has both parts, and what belongs together lies together.
-        images["train"] = replace(images["train"], groups=groups_of(packed.parts["train"]))
+        images["train"] = replace(images["train"], groups=tuple(groups_of(packed.parts["train"])))
     if "test" not in images:
         whole = images["train"]
         kept, held = _split(whole, seed)

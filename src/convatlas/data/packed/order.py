@@ -2,6 +2,7 @@
 
 from typing import overload
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -33,14 +34,15 @@ def lanes_of(batch_size: int, largest: int) -> int:
 
 
 class BlockOrder:
-    """Which images a pass shows, in order: each once, a function of (seed, epoch), the row groups and the batch size.
+    """Which images a pass shows, in order: a function of (seed, epoch), the row groups and the batch size.
 
     The row groups are shuffled, and their rows cut into lanes of equal length; every batch has equally many images of
     each lane, one lane behind the other. So ranks that cut a batch into even parts have lanes of their own, and read no
     others, however many ranks there are. Within a lane the row groups are cut into windows, whose images are shuffled:
     the lanes' windows are all that has to be in memory, and what is read of a set within one window comes as evenly as
     if it were shuffled in memory. Any part of the order can be had without the parts before it, which is what resuming
-    needs; nothing is kept for an image.
+    needs; nothing is kept for an image that is shown once. One that is shown several times, or not at all, is repeated
+    or left out where it lies, and lanes are of equal length after that.
 
     Args:
         starts: the first position of each row group and behind them the number of images, int64 (G + 1,).
@@ -48,13 +50,25 @@ class BlockOrder:
         batch_size: images a step, on all ranks together.
         seed: the run's seed.
         epoch: the epoch, from 0.
+        times: how often each image is shown, int32 (N,) of sum N; None for once.
     """
 
-    def __init__(self, starts: Tensor, weights: Tensor, *, batch_size: int, seed: int, epoch: int) -> None:
+    def __init__(
+        self,
+        starts: Tensor,
+        weights: Tensor,
+        *,
+        batch_size: int,
+        seed: int,
+        epoch: int,
+        times: Tensor | None = None,
+    ) -> None:
         self._seed = seed_of(seed, epoch)
         self._length, self._batch = int(starts[-1]), batch_size
         groups = torch.randperm(len(weights), generator=torch.Generator().manual_seed(self._seed))
-        self._firsts, counts = starts[groups], (starts[1:] - starts[:-1])[groups]
+        self._times = times
+        self._firsts, self._ends = starts[:-1][groups], starts[1:][groups]
+        counts = self._ends - self._firsts if times is None else _rows_shown(starts, times)[groups]
         # Rows before each row group in the shuffled order, and behind them all.
         self._before = torch.cat([torch.zeros(1, dtype=torch.int64), counts.cumsum(0)])
         largest = int(weights.max()) if len(weights) else 0
@@ -84,7 +98,7 @@ class BlockOrder:
     @overload
     def __getitem__(self, places: int) -> int: ...
     def __getitem__(self, places: slice | int) -> Tensor | int:
-        """The images' positions at some places of the order, int64."""
+        """What is shown at some places of the order, int64: image p % N, for the (p // N)-th time from 0."""
         if isinstance(places, int):
             place = range(self._length)[places]
             return int(self[place : place + 1][0])
@@ -113,12 +127,37 @@ class BlockOrder:
         return torch.where(is_last, rest, row), torch.where(is_last, last, lane)
 
     def _shuffled(self, window: int, lane: int) -> Tensor:
-        """Positions of a window's images in the order of the pass; of each lane, the last window is kept."""
+        """What a window shows in the order of the pass; of each lane, the last window is kept."""
         kept = self._last.get(lane)
         if kept is None or kept[0] != window:
-            rows = torch.arange(int(self._bounds[window]), int(self._bounds[window + 1]))
-            group = torch.searchsorted(self._before, rows, right=True) - 1
-            images = self._firsts[group] + rows - self._before[group]
+            images = self._shown(*self._bounds[window : window + 2].tolist())
             generator = torch.Generator().manual_seed(seed_of(self._seed, window))
             kept = self._last[lane] = (window, images[torch.randperm(len(images), generator=generator)])
         return kept[1]
+
+    def _shown(self, start: int, stop: int) -> Tensor:
+        """What the rows from `start` to before `stop` show, before windows are shuffled."""
+        rows = torch.arange(start, stop)
+        group = torch.searchsorted(self._before, rows, right=True) - 1
+        within = rows - self._before[group]
+        if self._times is None:
+            return self._firsts[group] + within
+        return torch.cat(
+            [self._repeated(number, self._times)[within[group == number]] for number in torch.unique(group).tolist()]
+        )
+
+    def _repeated(self, group: int, times: Tensor) -> Tensor:
+        """A row group's images, each as often as it is shown."""
+        first, end = int(self._firsts[group]), int(self._ends[group])
+        own = times[first:end].long()
+        again = torch.arange(int(own.sum())) - (own.cumsum(0) - own).repeat_interleave(own)
+        return torch.arange(first, end).repeat_interleave(own) + again * self._length
+
+
+def _rows_shown(starts: Tensor, times: Tensor) -> Tensor:
+    """Rows that each row group shows, int64 (G,)."""
+    shown = torch.zeros(len(starts) - 1, dtype=torch.int64)
+    filled = starts[1:] > starts[:-1]
+    # Unlike a running sum of all images, this takes no memory for each.
+    shown[filled] = torch.from_numpy(np.add.reduceat(times.numpy(), starts[:-1][filled].numpy(), dtype=np.int64))
+    return shown

@@ -127,14 +127,14 @@ def _column(part: Part, group: int, leaf: str) -> Any:
     return column
 
 
-def groups_of(part: Part) -> tuple[str, ...]:
-    """What each image of a part must not be parted from: the column `group` of its shards; nothing if one has none.
+def groups_of(part: Part) -> Iterator[str]:
+    """What each image of a part must not be parted from, shard by shard; nothing if they have no column `group`.
 
     Raises:
         DataError: a shard is damaged, or a row has no group.
     """
-    found = [read_groups(file) for file in part.files]
-    return tuple(group for shard in found for group in shard) if all(found) else ()
+    for file in part.files if part.has_groups else ():
+        yield from read_groups(file)
 
 
 class Names(Sequence[str]):

@@ -17,6 +17,7 @@ from torch import Tensor
 from convatlas.data.arrow import ParquetPlace, import_pyarrow, open_parquet
 from convatlas.data.columns import find_column
 from convatlas.data.decode import printable
+from convatlas.data.groups import GROUP
 from convatlas.errors import DataError
 
 # Footers that are read at a time: shared storage answers slowly, not seldom.
@@ -33,6 +34,7 @@ class Part:
         files: the shards.
         column: the leaf column of encoded images, like "image.bytes".
         paths: the leaf column of the images' names; None if they are called by their numbers.
+        has_groups: whether the shards have a column of groups.
         shards: the shard of each row group, int64 (G,).
         within: the number of each row group in its shard, int64 (G,).
         starts: the first image of each row group, and behind them the number of images, int64 (G + 1,).
@@ -45,6 +47,7 @@ class Part:
     files: tuple[ParquetPlace, ...]
     column: str
     paths: str | None
+    has_groups: bool
     shards: Tensor
     within: Tensor
     starts: Tensor
@@ -59,6 +62,7 @@ class Part:
 @dataclass(frozen=True, slots=True)
 class _Shard:
     columns: tuple[str, str | None]
+    has_groups: bool
     rows: list[int]
     sizes: list[int]
     labels: NDArray[Any]
@@ -86,13 +90,18 @@ def index_parts(
 
     Raises:
         UsageError: pyarrow is not installed.
-        DataError: a shard is damaged or has other columns or classes than the first.
+        DataError: a shard is damaged or has other columns or classes than the first, or only some have groups.
     """
     import_pyarrow()
     everything = [file for shards in files.values() for file in shards]
     with ThreadPoolExecutor(_READERS) as threads:
         read = dict(zip(everything, threads.map(partial(_read_shard, columns=columns), everything), strict=True))
     classes = _classes(read)
+    without = [file for file, shard in read.items() if not shard.has_groups]
+    if 0 < len(without) < len(read):
+        raise DataError(
+            f'"{printable(str(without[0]))}" has no column {GROUP}, another shard has', do="give it to all, or to none"
+        )
     return classes, {
         part: _part(part, tuple(shards), [read[file] for file in shards], classes, named=named, digests=digests)
         for part, shards in files.items()
@@ -139,6 +148,7 @@ def _part(
         files,
         column,
         paths if named else None,
+        shards[0].has_groups,
         torch.tensor([number for number, shard in enumerate(shards) for _ in shard.rows], dtype=torch.int64),
         torch.tensor([number for shard in shards for number in range(len(shard.rows))], dtype=torch.int64),
         torch.cat([torch.zeros(1, dtype=torch.int64), rows.cumsum(0)]),
@@ -187,6 +197,7 @@ def _read_shard(file: ParquetPlace, columns: Mapping[str, str]) -> _Shard:
     names = features.get(label, {}).get("names")
     return _Shard(
         (column, f"{image}.path" if f"{image}.path" in leaves else None),
+        GROUP in kinds,
         [group.num_rows for group in groups],
         [group.column(place).total_uncompressed_size for group in groups],
         labels.astype(np.int32) if labels.dtype.kind in "iu" else labels,

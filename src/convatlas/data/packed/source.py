@@ -79,5 +79,4 @@ def _of_shards(place: Path | HubShards) -> Listing:
 
 
 def _groups(found: PackedSet) -> tuple[str, ...]:
-    each = [groups_of(index) for index in found.parts.values()]
-    return tuple(group for part in each for group in part) if all(each) else ()
+    return tuple(group for index in found.parts.values() for group in groups_of(index))

@@ -5,6 +5,9 @@ from torch import Tensor
 
 from convatlas.data.hashing import seed_of
 
+VERSION = 0
+"""Of what `epoch_order` gives: to be raised with any change of it, as runs that stopped within an epoch rely on it."""
+
 
 def epoch_order(labels: Tensor, *, seed: int, epoch: int, balanced: bool = False) -> Tensor:
     """Which images a training pass shows, in order.

@@ -46,7 +46,7 @@ from convatlas.train.outcome import RunResult as RunResult
 from convatlas.train.outcome import Started as Started
 from convatlas.train.recipe import Recipe
 from convatlas.train.results import figures_of, write_results
-from convatlas.train.split import split, split_csv
+from convatlas.train.split import single_image_remarks, split, split_csv
 from convatlas.train.state import Progress, TrainingState
 from convatlas.train.step import NonFiniteStepError
 from convatlas.train.stop import StoppedError, StopRequest, listen
@@ -166,6 +166,7 @@ class _Run:
         self.data_card = data_card(data, learnt, held_out, recipe.preprocess)
         self.identity = identity_of(model, data, learnt=len(learnt), validated=len(held_out))
         self.remarks = (
+            *single_image_remarks(learnt, held_out, data.classes),
             *batch_norm_remarks(model, recipe, len(learnt)),
             *imbalance_remarks(recipe.imbalance, learnt.labels, data.classes),
             *([self.numerics.remark] if self.numerics.remark else []),

@@ -170,7 +170,11 @@ REFUSED = [
     (["--set", "optimizer.lr=-1"], 2, "optimizer.lr = -1 is not allowed"),
     (["--set", "epochs=many"], 2, "epochs = 'many' is not allowed"),
     (["--set", "epochs"], 2, "--set epochs has no value. Do: write --set epochs=VALUE."),
-    (["--set", "preprocess.size=[20,20]"], 2, "lenet5 needs at least 32x32 pixels, the recipe gives 24x24"),
+    (
+        ["--set", "preprocess.size=[20,20]"],
+        2,
+        "lenet5 needs at least 32x32 pixels, the recipe gives 24x24 (20x20 and a border of 2)",
+    ),
     (["--recipe", "missing.toml"], 2, "missing.toml cannot be read"),
     (["--device", "tpu"], 2, "device 'tpu' cannot be used on this computer"),
     (["--device", "meta"], 2, "device 'meta' cannot be used on this computer"),

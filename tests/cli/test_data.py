@@ -1,6 +1,8 @@
 """`convatlas data info` and `data pack`, and what they wrote under the other commands."""
 
-from tests.cli.harness import CLASSES, QUICK, class_folders, done, refused
+import json
+
+from tests.cli.harness import CLASSES, QUICK, class_folders, contents, done, refused
 
 
 def test_pack_look_train_and_evaluate(tmp_path, capsys):
@@ -41,3 +43,36 @@ def test_a_packed_set_may_be_sampled_evenly(tmp_path, capsys):
         tmp_path / "r",
     )
     assert 'imbalance = "sampling"' in (tmp_path / "r" / "recipe.toml").read_text()
+
+
+def test_a_packed_run_within_an_epoch_goes_on_in_its_own_order_alone(tmp_path, capsys, monkeypatch):
+    """A checkpoint of the time before orders had versions has no number, which counts as 0."""
+    class_folders(tmp_path / "images", CLASSES, count=10)
+    done(capsys, "data", "pack", tmp_path / "images", tmp_path / "packed")
+    run = tmp_path / "run"
+    train = ("train", *QUICK[:1], tmp_path / "packed", *QUICK[1:], "--out", run)
+    done(capsys, *train, "--set", "checkpoint_every=2", "--time-limit", "0.000001s")
+    (card,) = run.glob("checkpoints/step-*/card.json")
+    whole = json.loads(card.read_text())
+    assert whole["progress"]["batch"] == 1 and whole["progress"].pop("order") == 1
+    card.write_text(json.dumps(whole))
+    before = contents(run)
+    said = refused(capsys, 2, "train", "--resume", "--out", run)
+    assert "after 1 of the 6 batches of epoch 1" in said and "version 0 -> 1" in said and "--recipe" in said
+    assert {name: kept for name, kept in contents(run).items() if name != ".lock"} == {
+        name: kept for name, kept in before.items() if name != ".lock"
+    }
+    monkeypatch.setattr("convatlas.data.loader.BLOCK_ORDER_VERSION", 0)
+    done(capsys, "train", "--resume", "--out", run)
+
+
+def test_a_run_of_files_goes_on_from_a_checkpoint_without_a_version_of_its_order(tmp_path, capsys):
+    class_folders(tmp_path / "images", CLASSES, count=10)
+    run = tmp_path / "run"
+    done(capsys, "train", QUICK[0], tmp_path / "images", *QUICK[1:], "--out", run, "--time-limit", "0.000001s")
+    (card,) = run.glob("checkpoints/step-*/card.json")
+    whole = json.loads(card.read_text())
+    del whole["progress"]["order"]
+    assert whole["progress"]["batch"] > 0
+    card.write_text(json.dumps(whole))
+    done(capsys, "train", "--resume", "--out", run)

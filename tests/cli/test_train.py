@@ -131,6 +131,7 @@ def test_dry_run_leaves_nothing(capsys, folder, out):
 def test_imbalance_says_what_it_chose(capsys, folder, out):
     message = refused(capsys, 2, "train", "lenet5_modern", folder, "--imbalance", "weigths", "--out", out)
     assert "invalid value for '--imbalance': 'weigths' is not one of 'none', 'weights', 'sampling', 'auto'" in message
+    assert "'auto'; the nearest is weights. Do: " in message
     ran = done(capsys, "train", "lenet5_modern", folder, *QUICK[1:], "--imbalance", "auto", "--out", out)
     assert "imbalance: nothing to even out, as " in ran.err
     assert 'imbalance = "auto"' in (out / "recipe.toml").read_text()
@@ -140,7 +141,7 @@ def test_fit_says_what_it_costs_and_is_kept(capsys, tmp_path, out):
     # 160x120: a quarter of each is beside the square in its middle.
     photos(tmp_path / "photos", {"bat": 4, "owl": 4})
     asked = "train", "lenet5_modern", tmp_path / "photos", *QUICK[1:], "--recipe", "lenet5_modern", "--out", out
-    assert "fit pad leaves 25 % of the input empty for the median image; --fit crop fills it\n" in (
+    assert "fit pad surrounds the median image with padding, 25 % of the input; --fit crop fills it\n" in (
         done(capsys, *asked, "--fit", "pad", "--dry-run").err
     )
     said = "fit crop cuts off 24 % of the median image; --fit pad keeps all\n"
@@ -169,7 +170,11 @@ REFUSED = [
     (["--set", "optimizer.lr=-1"], 2, "optimizer.lr = -1 is not allowed"),
     (["--set", "epochs=many"], 2, "epochs = 'many' is not allowed"),
     (["--set", "epochs"], 2, "--set epochs has no value. Do: write --set epochs=VALUE."),
-    (["--set", "preprocess.size=[20,20]"], 2, "lenet5 needs at least 32x32 pixels, the recipe gives 24x24"),
+    (
+        ["--set", "preprocess.size=[20,20]"],
+        2,
+        "lenet5 needs at least 32x32 pixels, the recipe gives 24x24 (20x20 and a border of 2)",
+    ),
     (["--recipe", "missing.toml"], 2, "missing.toml cannot be read"),
     (["--device", "tpu"], 2, "device 'tpu' cannot be used on this computer"),
     (["--device", "meta"], 2, "device 'meta' cannot be used on this computer"),

@@ -13,7 +13,7 @@ COMMIT = "5" * 40
 
 @contextmanager
 def serving(folder, name="owner/name"):
-    """Serves `folder` as the data set `name`; gives the server: its `url`, what was `asked`, `refuses_after` how many."""
+    """Serves `folder` as the data set `name`; gives the server: its `url`, what was `asked`, and `refuses_after`."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler(Path(folder), name))
     server.daemon_threads = True
     server.url = f"http://127.0.0.1:{server.server_port}"

@@ -42,7 +42,7 @@ def test_lines_say_how_much_and_what_else_there_is():
     photos = [(375, 500)] * 2 + [(300, 300)]
     assert notes(photos, fit="crop") == ("fit crop cuts off 25 % of the median image; --fit pad keeps all",)
     assert notes(photos, fit="pad") == (
-        "fit pad leaves 25 % of the input empty for the median image; --fit crop fills it",
+        "fit pad surrounds the median image with padding, 25 % of the input; --fit crop fills it",
     )
     assert notes(photos, fit="stretch") == (
         "fit stretch changes the proportions of the median image 1.33-fold; --fit pad or crop keeps them",

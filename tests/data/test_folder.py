@@ -136,7 +136,7 @@ def test_wrong_layouts(tmp_path):
 
 def test_a_file_is_no_folder(tmp_path):
     put(tmp_path, "x.png")
-    assert message(tmp_path / "x.png").startswith('"ROOT" is a file, not a folder. Do: give a folder')
+    assert message(tmp_path / "x.png").startswith('"ROOT" is a file, not a folder: a single image. Do: give a folder')
 
 
 def test_wrong_split_layouts(tmp_path):

@@ -32,7 +32,7 @@ def test_corrupt_files_are_all_named(tmp_path):
     assert files[2] == ("b/11.png", "empty file")
     assert str(caught.value) == (
         f"3 of 40 images cannot be decoded: a/3.png (not an image), b/7.png ({files[1][1]}), b/11.png (empty file). "
-        "Do: fix them, or use --on-corrupt skip."
+        "Do: mend or remove what is named, or use --on-corrupt skip."
     )
     assert caught.value.exit_code == 3
 

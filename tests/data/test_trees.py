@@ -92,7 +92,7 @@ REFUSED = {
     ),
     "a/x.jpg a/1.png b*2 a/y.png->nowhere": (
         "1 of 5 images cannot be decoded: a/y.png (cannot be read (No such file or directory))",
-        "fix them, or use --on-corrupt skip",
+        "mend or remove what is named, or use --on-corrupt skip",
     ),
 }  # fmt: skip
 

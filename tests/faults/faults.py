@@ -57,6 +57,8 @@ FAULTS = (
     Fault("card written first", "checkpoint.py", "    for file, content in kept.items():\n        data", "    write_durably(folder / CARD, card.model_dump_json().encode())\n    for file, content in kept.items():\n        data", SAVE),
     Fault("errors of the disk swallowed", "durable.py", "        raise _storage_error(error, doing, path, size) from error", "        pass", SAVE),
     Fault("hash not checked", "checkpoint.py", " or hashlib.sha256(data).hexdigest() != record.sha256", "", SAVE),
+    Fault("another order within an epoch accepted", "train/identity.py", "progress.order == now or", "True or", ("tests/cli/test_data.py",)),
+    Fault("a refusal leaves its traces", "train/folder.py", "            found.leave()\n", "            pass\n", ("tests/cli/test_nothing_left.py",)),
     Fault("momentum not restored", "train/state.py", '"state": state})', '"state": {}})', ("tests/train/test_resume.py",)),
     Fault("optimizer's order taken for the model's", "train/state.py", '[parameter for group in self.optimizer.param_groups for parameter in group["params"]]', "list(self.model.parameters())", ("tests/train/test_optim.py",)),
     Fault("epsilon outside the root", "train/optim.py", 'torch._foreach_add(squares, group["epsilon"])', "torch._foreach_add(squares, 0)", ("tests/train/test_optim.py",)),

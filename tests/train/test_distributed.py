@@ -166,6 +166,25 @@ def test_ranks_that_disagree(found: dict[str, Any], what: str, code: int):
     assert ("on rank 1" in first[1]) == bool(what)
 
 
+def test_data_that_one_rank_has_not(tmp_path: Path):
+    """Each rank begins in a folder of its own, of which one lacks the images."""
+    class_folders(tmp_path / "0" / "animals", CLASSES)
+    (tmp_path / "1").mkdir()
+    begin = (
+        "import os, sys; os.chdir(sys.argv[1] + '/' + os.environ['RANK']); "
+        "from convatlas.cli.main import main; "
+        "sys.exit(main(['train', 'lenet5_modern', './animals', '--out', sys.argv[1] + '/run']))"
+    )
+    (tmp_path / "begin.py").write_text(begin)
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", tmp_path / "begin.py", tmp_path]
+    ran = subprocess.run(command, env=environment(None), capture_output=True, text=True, timeout=120)
+    (said,) = [line for line in ran.stderr.splitlines() if line.startswith("error: ")]
+    assert said.startswith(
+        'error: "./animals" does not exist (on rank 1 of 2, which has other files). Do: give a folder'
+    )
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_first_rank_speaks_for_all(found: dict[str, Any], folder: Path):
     (out, err), other = found["said"]
     assert "use it" in out

@@ -1,10 +1,12 @@
 """The command line's entry: sub-commands, one-line errors, exit codes."""
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
+from difflib import get_close_matches
 from typing import Annotated, TextIO
 
 import typer
@@ -113,7 +115,15 @@ def _usage_error(error: TyperException, arguments: Sequence[str]) -> UsageError:
     names = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
     command = f"{arguments[0]} " if arguments and arguments[0] in names else ""
     what = " ".join(error.format_message().split()).rstrip(".?").replace("Value error, ", "")
-    return UsageError(what[:1].lower() + what[1:], do=f"see convatlas {command}--help")
+    return UsageError(what[:1].lower() + what[1:] + _meant(what), do=f"see convatlas {command}--help")
+
+
+def _meant(what: str) -> str:
+    """The choice that is nearest to a misspelt one, to be said behind it."""
+    value, between, choices = what.rpartition(" is not one of ")
+    names = re.findall("'([^']+)'", choices) if between else []
+    close = get_close_matches(value.rpartition(": ")[2].strip("'"), names, n=1)
+    return f"; the nearest is {close[0]}" if close else ""
 
 
 def _fail(error: ConvAtlasError) -> int:

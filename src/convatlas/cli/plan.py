@@ -99,9 +99,11 @@ def new_plan(request: Request) -> Plan:
     chosen, scaled = with_settings_to_scale(chosen, request.settings)
     _, height, width = chosen.preprocess.input_size
     if min(height, width) < least:
-        side = least - 2 * chosen.preprocess.padding
+        border = chosen.preprocess.padding
+        side = least - 2 * border
+        sides = "" if not border else f" ({height - 2 * border}x{width - 2 * border} and a border of {border})"
         raise UsageError(
-            f"{name} needs at least {least}x{least} pixels, the recipe gives {height}x{width}",
+            f"{name} needs at least {least}x{least} pixels, the recipe gives {height}x{width}{sides}",
             do=f"--set preprocess.size=[{side},{side}], or more",
         )
     remarks = (*([choice.reason] if choice.reason else []), *scaled)

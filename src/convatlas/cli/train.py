@@ -17,6 +17,7 @@ from convatlas.data.preprocess import Fit
 from convatlas.data.source import load_data
 from convatlas.data.threads import cores
 from convatlas.errors import UsageError
+from convatlas.train.agreement import loaded_by_each
 from convatlas.train.distributed import is_started_by_torchrun, join_ranks
 from convatlas.train.imbalance import Imbalance
 from convatlas.train.rehearsal import rehearse
@@ -87,12 +88,15 @@ def train_command(
     with join_ranks(place) as ranks:
         plan, resume = ranks.from_first(lambda: planned(request, resume=resume, ranks=ranks))
         refuse_conflicts(plan, time_limit=seconds, track=track or [])
-        loaded = load_data(
-            *(plan.data, plan.recipe.preprocess),
-            offline=offline,
-            workers=workers or cores(),
-            on_corrupt=on_corrupt,
-            lazy=plan.recipe.needs_originals,
+        loaded = loaded_by_each(
+            ranks,
+            lambda: load_data(
+                *(plan.data, plan.recipe.preprocess),
+                offline=offline,
+                workers=workers or cores(),
+                on_corrupt=on_corrupt,
+                lazy=plan.recipe.needs_originals,
+            ),
         )
         say = note if ranks.is_first else str
         model = network_of(plan.name, plan.recipe, loaded.classes, plan.weights, offline=offline, say=say)

@@ -48,7 +48,7 @@ def fit_notes(preprocess: Preprocess, sizes: Iterable[tuple[int, int]]) -> tuple
     if _is_worth_saying(cut):
         notes.append(f"cuts off {_percent(cut)} of {_which(cut)}{_keeping_all(preprocess, counts)}")
     if _is_worth_saying(padded):
-        notes.append(f"leaves {_percent(padded)} of the input empty for {_which(padded)}; --fit crop fills it")
+        notes.append(f"surrounds {_which(padded)} with padding, {_percent(padded)} of the input; --fit crop fills it")
     if _is_worth_saying(stretched):
         factor = f"{1 + _typical(stretched):.3g}"
         notes.append(f"changes the proportions of {_which(stretched)} {factor}-fold; --fit pad or crop keeps them")

@@ -4,12 +4,14 @@ import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
-from convatlas.data.decode import printable
+from convatlas.data.decode import SUFFIXES, printable
 from convatlas.data.listing import Listing, quoted, require_images, require_same_classes
 from convatlas.data.table import PARTS
 from convatlas.data.tree import Folder, counted, look_through
 from convatlas.errors import DataError, UnsafeError
 
+_GIVE = "give a folder that has a folder of images for each class"
+_ARCHIVES = frozenset((".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst"))
 _PICKLES = frozenset((".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib"))
 _LAYOUT = "put the images into root/CLASS/, or into root/train/CLASS/ and root/test/CLASS/"
 
@@ -71,10 +73,23 @@ def require_folder(root: Path, name: str) -> None:
         if root.suffix.lower() in _PICKLES:
             raise UnsafeError(
                 f'"{printable(name)}" is by its name a pickle file, which can run code, and no data set',
-                do="give a folder that has a folder of images for each class; weights go to --weights",
+                do=f"{_GIVE}; weights go to --weights",
             )
-        wrong = "is a file, not a folder" if root.exists() else "does not exist"
-        raise DataError(f'"{printable(name)}" {wrong}', do="give a folder that has a folder of images for each class")
+        wrong, do = _of_a_file(root) if root.exists() else ("does not exist", _GIVE)
+        raise DataError(f'"{printable(name)}" {wrong}', do=do)
+
+
+def _of_a_file(file: Path) -> tuple[str, str]:
+    """What is wrong with a file that is no data set, and what to do."""
+    suffix = file.suffix.lower()
+    if suffix in _ARCHIVES:
+        return "is a file, not a folder: archives are not unpacked here", f"unpack it yourself, and {_GIVE}"
+    if suffix in SUFFIXES:
+        return "is a file, not a folder: a single image", f"{_GIVE}; convatlas predict RUN IMAGE classifies an image"
+    allowed = "a folder, or a .csv or .parquet file"
+    return f"is a file, not a folder: DATA is {allowed}, not {suffix or 'a file without a suffix'}", (
+        f"{_GIVE}, or a .csv file with the columns path and label"
+    )
 
 
 def find_parts(tree: Folder) -> tuple[dict[str, Folder], list[str]]:

@@ -29,7 +29,7 @@ class CorruptImagesError(DataError):
     def __init__(self, files: tuple[tuple[str, str], ...], total: int) -> None:
         super().__init__(
             f"{len(files):,} of {counted(total, 'image')} cannot be decoded: {_reasons(files)}",
-            do="fix them, or use --on-corrupt skip"
+            do="mend or remove what is named, or use --on-corrupt skip"
             + ("; convatlas check --json names all of them" if len(files) > LISTED else ""),
         )
         self.files = files

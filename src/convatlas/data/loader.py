@@ -13,8 +13,10 @@ from convatlas.data.colour import Colour, principal_colours
 from convatlas.data.crop import AnyCrop
 from convatlas.data.images import AnyImages, Images
 from convatlas.data.mishaps import said_of
+from convatlas.data.order import VERSION as ORDER_VERSION
 from convatlas.data.order import epoch_order
 from convatlas.data.packed.images import StreamedImages
+from convatlas.data.packed.order import VERSION as BLOCK_ORDER_VERSION
 from convatlas.data.packed.order import BlockOrder
 from convatlas.data.parts import random_parts
 from convatlas.data.preprocess import Preprocess
@@ -92,6 +94,11 @@ class Loader:
     def __len__(self) -> int:
         """Batches in a training pass."""
         return -(-self.length // self.batch_size)
+
+    @property
+    def order_version(self) -> int:
+        """Version of the order that training passes have; a run within a pass cannot go on in another one."""
+        return BLOCK_ORDER_VERSION if isinstance(self.images, StreamedImages) else ORDER_VERSION
 
     @property
     def rounds(self) -> int:

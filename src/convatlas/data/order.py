@@ -5,6 +5,9 @@ from torch import Tensor
 
 from convatlas.data.hashing import seed_of
 
+VERSION = 0
+"""Of what `epoch_order` gives: to be raised with any change of it, as runs that stopped within an epoch rely on it."""
+
 # Images at a time, so that no more than their classes and how often they are shown is in memory of each.
 _CHUNK = 1 << 20
 

@@ -39,5 +39,15 @@ def get_recipe(name: str) -> Recipe:
         return RECIPES[name]()
     if name.endswith(".toml"):
         return Recipe.from_file(Path(name))
-    known = nearest(name, (*RECIPES, *CHOSEN))
-    raise UsageError(f"there is no recipe {name!r}; {known}", do="name one of these, or a TOML file")
+    if Path(name).exists():
+        own = Path(name) / "recipe.toml"
+        do = (
+            f"give {own}"
+            if own.is_file()
+            else "give a .toml file, such as the recipe.toml of a run, or a recipe's name"
+        )
+        raise UsageError(f"{name} is no recipe, which is a name or a .toml file", do=do)
+    names = (*RECIPES, *CHOSEN)
+    known = nearest(name, names)
+    those = "one of these" if " near it" not in known else ", ".join(sorted(names))
+    raise UsageError(f"there is no recipe {name!r}; {known}", do=f"name {those}, or a .toml file")

@@ -14,7 +14,7 @@ from convatlas.errors import DataError, StorageError
 from convatlas.serve.predictor import load
 from convatlas.serve.table import require_pyarrow, write_evaluation
 from convatlas.serve.views import evaluate_views
-from convatlas.train.agreement import refuse_disagreement, started_with
+from convatlas.train.agreement import loaded_by_each, refuse_disagreement, started_with
 from convatlas.train.distributed import ALONE, Ranks
 from convatlas.train.folder import RunFolder
 from convatlas.train.identity import data_of
@@ -64,7 +64,9 @@ def evaluate(
     source = trained_on(Path(run)) if data is None else data
     # Several views are cut out of the images as they are, so nothing else is kept of them.
     lazy = views != "centre"
-    loaded = load_data(source, predictor.preprocess, offline=offline, on_corrupt=on_corrupt, lazy=lazy)
+    loaded = loaded_by_each(
+        ranks, lambda: load_data(source, predictor.preprocess, offline=offline, on_corrupt=on_corrupt, lazy=lazy)
+    )
     refuse_disagreement(ranks, lambda: started_with(predictor.network, loaded))
     images = relabelled(loaded, predictor.classes)
     for note in loaded.notes:

@@ -8,7 +8,7 @@ from torch import Tensor, stack
 
 from convatlas.data.decode import printable
 from convatlas.data.figure import Invert
-from convatlas.data.tree import counted, listed, look_through
+from convatlas.data.tree import listed, look_through
 from convatlas.errors import DataError
 from convatlas.serve.predictor import Prediction, Predictor, check_options
 from convatlas.train.agreement import DATA, digest_of, refuse_disagreement, started_with
@@ -34,9 +34,11 @@ class Answers:
     def raise_problems(self) -> None:
         """Raise DataError if some files could not be read."""
         if self.problems:
-            asked = counted(len(self.predictions) + len(self.problems), "image")
+            asked, listing = len(self.predictions) + len(self.problems), listed([p.what for p in self.problems])
+            if asked == 1:
+                raise DataError(listing, do="mend the file, or give another image")
             raise DataError(
-                f"{len(self.problems):,} of {asked} cannot be used: {listed([p.what for p in self.problems])}",
+                f"{len(self.problems):,} of {asked:,} images cannot be used: {listing}",
                 do="mend or leave out these files",
             )
 

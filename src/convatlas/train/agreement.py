@@ -10,7 +10,7 @@ from torch import nn
 
 from convatlas.checkpoint import digest
 from convatlas.data.images import Data
-from convatlas.errors import DataError, UsageError
+from convatlas.errors import ConvAtlasError, DataError, OutOfMemoryError, StorageError, UnsafeError, UsageError
 from convatlas.train.distributed import Ranks
 from convatlas.train.recipe import Recipe
 from convatlas.train.stop import StopRequest
@@ -52,6 +52,39 @@ def started_with(model: nn.Module, data: Data | None, recipe: Recipe | None = No
         "the code of convatlas": _code(),
         "the weights": digest(model.state_dict(), 0),
     }
+
+
+def loaded_by_each(ranks: Ranks, load: Callable[[], Data]) -> Data:
+    """What each rank loads; where some cannot, all of them end, with the number of the first one that could not.
+
+    Args:
+        ranks: those that load.
+        load: loads this rank's data.
+
+    Raises:
+        ConvAtlasError: of `load`, of its kind on every rank.
+    """
+    if ranks.world == 1:
+        return load()
+    data, failure = None, None
+    try:
+        data = load()
+    except ConvAtlasError as error:
+        failure = error
+    found = ranks.gather(None if failure is None else (_kind(failure), failure.what, failure.do))
+    failed = [rank for rank, said in enumerate(found) if said is not None]
+    if data is not None and not failed:
+        return data
+    if failure is not None and len(set(found)) == 1:
+        raise failure
+    kind, what, do = next(said for said in found if said is not None)
+    raise kind(f"{what} (on rank {', '.join(map(str, failed))} of {ranks.world}, which has other files)", do=do)
+
+
+def _kind(error: ConvAtlasError) -> type[ConvAtlasError]:
+    """The kind of an error as `errors` has it: those made from it may want more than a text."""
+    kinds = (DataError, UsageError, StorageError, OutOfMemoryError, UnsafeError)
+    return next((kind for kind in kinds if isinstance(error, kind)), ConvAtlasError)
 
 
 def refuse_disagreement(ranks: Ranks, own: Callable[[], Mapping[str, str]]) -> None:

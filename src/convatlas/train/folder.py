@@ -5,7 +5,7 @@ import os
 import platform
 import shutil
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from importlib.metadata import version
@@ -18,6 +18,7 @@ from torch import Tensor
 from convatlas.checkpoint import TRAINING, WEIGHTS, Card, read_card, read_checkpoint, write_checkpoint
 from convatlas.durable import free_bytes, is_temporary, make_folder, remove_temporaries, write_durably, written_durably
 from convatlas.errors import BusyError, ConvAtlasError, StorageError, UsageError
+from convatlas.train.unbegun import BEFORE_RUN_JSON, CHECKPOINTS, HOLDER, LOCK, FoundFolder
 
 KEPT_CHECKPOINTS = 2
 
@@ -32,7 +33,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.checkpoints = path / "checkpoints"
+        self.checkpoints = path / CHECKPOINTS
 
     @property
     def is_started(self) -> bool:
@@ -122,13 +123,17 @@ class RunFolder:
             raise StorageError(f"{self.path} has no checkpoint yet", do="train it first, or go on with --resume")
         return best
 
-    def restore(self) -> tuple[Card, dict[str, dict[str, Tensor]], str] | None:
+    def restore(
+        self, accept: Callable[[Card], None] = lambda card: None
+    ) -> tuple[Card, dict[str, dict[str, Tensor]], str] | None:
         """The newest checkpoint that is whole, and a line that says which; incomplete ones are set aside.
 
         What `choose` chose, and a result, are taken back: a run that goes on is as if it had never been cut short.
+
+        Args:
+            accept: called with the checkpoint's card; an error of its leaves the result where it is.
         """
         remove_temporaries(self.path)
-        (self.path / "result.json").unlink(missing_ok=True)
         aside = []
         folders = sorted(self.checkpoints.glob("step-*"), reverse=True) if self.checkpoints.is_dir() else []
         for folder in folders:
@@ -139,10 +144,13 @@ class RunFolder:
                 folder.rename(self.checkpoints / f"incomplete-{folder.name}")
                 aside.append(f"step {_step_of(folder)} was incomplete, set aside")
                 continue
+            accept(card)
+            (self.path / "result.json").unlink(missing_ok=True)
             write_durably(self.checkpoints / "last", folder.name.encode())
             write_durably(self.checkpoints / "best", self._best_of(card, folder).name.encode())
             remark = f" ({'; '.join(aside)})" if aside else ""
             return card, tensors, f"resumed from step {card.step}{remark}"
+        (self.path / "result.json").unlink(missing_ok=True)
         return None
 
     def _best_of(self, card: Card, folder: Path) -> Path:
@@ -197,6 +205,8 @@ def open_run(path: Path, *, resume: bool) -> Iterator[RunFolder]:
         path: made if it is missing.
         resume: whether to go on with the run that is there; without it the folder has to be empty.
 
+    A block that ends in an error before the run has begun leaves nothing that was made for it.
+
     Raises:
         BusyError: if another process holds it; the message says which.
         UsageError: if what is there does not fit `resume`.
@@ -207,9 +217,10 @@ def open_run(path: Path, *, resume: bool) -> Iterator[RunFolder]:
         raise UsageError(
             f"{path} holds no run to go on with", do="leave out --resume, or give the run's folder with --out"
         )
+    found = FoundFolder(path)
     make_folder(path)
-    holder = path / "holder.json"
-    lock = FileLock(path / ".lock")
+    holder = path / HOLDER
+    lock = FileLock(path / LOCK)
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -224,6 +235,10 @@ def open_run(path: Path, *, resume: bool) -> Iterator[RunFolder]:
         write_durably(holder, to_json({"pid": os.getpid(), "host": socket.gethostname(), "since": now}).encode())
         make_folder(folder.checkpoints)
         yield folder
+    except BaseException:
+        if not folder.is_started:
+            found.leave()
+        raise
     finally:
         holder.unlink(missing_ok=True)
         lock.release()
@@ -240,10 +255,10 @@ def _refuse_unfit(folder: RunFolder, *, resume: bool) -> None:
         raise UsageError(
             f"{folder.path} already holds a run that is not finished", do="add --resume, or give a new --out"
         )
-    own = {".lock", "holder.json", "checkpoints"}
-    if (folder.path / "holder.json").exists():
+    own = {LOCK, HOLDER, CHECKPOINTS}
+    if (folder.path / HOLDER).exists():
         # Only a process that was killed leaves it; it had found the folder empty and not got as far as run.json.
-        own |= {"recipe.toml", "split.csv", "environment.json"}
+        own |= set(BEFORE_RUN_JSON)
     others = [entry.name for entry in folder.path.iterdir() if entry.name not in own and not is_temporary(entry)]
     if others:
         raise UsageError(f"{folder.path} is not empty (it holds {others[0]})", do="give a new --out")

@@ -9,14 +9,16 @@ from typing import Any
 
 from torch import nn
 
-from convatlas.checkpoint import digest
+from convatlas.checkpoint import Card, digest
 from convatlas.data.hf import PREFIX
 from convatlas.data.images import Data, listing_digest
+from convatlas.data.loader import Loader
 from convatlas.data.source import NAMED_SETS
 from convatlas.errors import UsageError
 from convatlas.train.folder import RunFolder, environment, to_json
 from convatlas.train.numerics import Numerics
 from convatlas.train.recipe import Recipe
+from convatlas.train.state import Progress
 
 _NAMES_SHOWN = 5
 
@@ -143,6 +145,28 @@ def refuse_changes(folder: RunFolder, recipe: Recipe, identity: dict[str, Any]) 
             f"{folder.path} was begun otherwise ({'; '.join(changes)})",
             do="resume with the same values, or give a new --out",
         )
+
+
+def refuse_other_order(folder: RunFolder, loader: Loader, card: Card) -> None:
+    """Let a run that stopped within an epoch go on only if the rest of its images come in the order that was begun.
+
+    Args:
+        folder: the run's.
+        loader: of the training images.
+        card: of the checkpoint that it is to go on from.
+
+    Raises:
+        UsageError: if the order has another version now.
+    """
+    progress, batches, now = Progress.from_card(card.progress), len(loader), loader.order_version
+    if progress.order == now or not 0 < progress.batch < batches:
+        return
+    recipe = shlex.quote(str(folder.path / "recipe.toml"))
+    raise UsageError(
+        f"{folder.path} stopped after {progress.batch} of the {batches} batches of epoch {progress.epoch + 1}, and an "
+        f"epoch's images come in another order now (version {progress.order} -> {now})",
+        do=f"go on with the convatlas that it was begun with, or begin a new run: --recipe {recipe} and a new --out",
+    )
 
 
 def other_versions(folder: RunFolder) -> list[str]:

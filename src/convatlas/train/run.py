@@ -15,7 +15,7 @@ from convatlas.data.mishaps import is_out_of_memory
 from convatlas.data.source import load_data
 from convatlas.data.threads import cores
 from convatlas.errors import DataError, NonFiniteError
-from convatlas.report import Views, contact_sheet
+from convatlas.report import contact_sheet
 from convatlas.train.agreement import SharedStop, refuse_disagreement, started_with
 from convatlas.train.batch_norm import batch_norm_remarks, refuse_single_images
 from convatlas.train.calibration import fit_temperature
@@ -30,6 +30,7 @@ from convatlas.train.identity import (
     network_card,
     other_versions,
     refuse_changes,
+    refuse_other_order,
     refuse_other_weights,
     run_json,
 )
@@ -45,7 +46,7 @@ from convatlas.train.outcome import RunResult as RunResult
 from convatlas.train.outcome import Started as Started
 from convatlas.train.recipe import Recipe
 from convatlas.train.results import figures_of, write_results
-from convatlas.train.split import split, split_csv
+from convatlas.train.split import single_image_remarks, split, split_csv
 from convatlas.train.state import Progress, TrainingState
 from convatlas.train.step import NonFiniteStepError
 from convatlas.train.stop import StoppedError, StopRequest, listen
@@ -165,6 +166,7 @@ class _Run:
         self.data_card = data_card(data, learnt, held_out, recipe.preprocess)
         self.identity = identity_of(model, data, learnt=len(learnt), validated=len(held_out))
         self.remarks = (
+            *single_image_remarks(learnt, held_out, data.classes),
             *batch_norm_remarks(model, recipe, len(learnt)),
             *imbalance_remarks(recipe.imbalance, learnt.labels, data.classes),
             *([self.numerics.remark] if self.numerics.remark else []),
@@ -183,13 +185,15 @@ class _Run:
             run_json(self.identity, self.data, self.data_card, self.state.model, self.recipe, self.numerics),
         )
         if self.ranks.is_first:
-            self.folder.write("views.png", contact_sheet(self._views()))
+            self.folder.write("views.png", contact_sheet(training_views(self.loader, self.recipe, self.data)))
         self.history = self._history()
         return ()
 
     def restore(self) -> tuple[str, ...]:
         self.ranks.from_first(lambda: refuse_changes(self.folder, self.recipe, self.identity))
-        found = self.ranks.from_first(self.folder.restore)
+        found = self.ranks.from_first(
+            lambda: self.folder.restore(lambda card: refuse_other_order(self.folder, self.loader, card))
+        )
         remark = "no checkpoint was kept yet; the run starts again"
         if found is None:
             refuse_other_weights(self.folder, self.state.model)
@@ -262,7 +266,7 @@ class _Run:
             preprocess=self.recipe.preprocess.model_dump(mode="json"),
             metrics={} if progress.best is None else {"validation_top1_error": progress.best[0]},
             temperature=1.0 if validation is None else fit_temperature(validation.logits, validation.labels),
-            progress=progress.card(),
+            progress=progress.card() | {"order": self.loader.order_version},
         )
         self.folder.save(self.state.weights(), self.state.training(), card, is_best=is_best)
         self.kept_step, self.kept_epoch = progress.step, progress.epoch
@@ -288,11 +292,8 @@ class _Run:
         test = replace(answers, temperature=card.temperature)
         figures = self.ranks.from_first(lambda: figures_of(self.folder, self.history, self._ended(), card.step, test))
         if self.ranks.is_first:
-            write_results(self.folder, figures, test, self.data, self._views())
+            write_results(self.folder, figures, test, self.data, training_views(self.loader, self.recipe, self.data))
         return RunResult(self.folder.path, figures, test)
-
-    def _views(self) -> Views:
-        return training_views(self.loader, self.recipe, self.data)
 
     def _ended(self) -> str:
         return ending(self.state.progress, self.recipe, steps=self.steps) or "time_limit"

@@ -1,5 +1,6 @@
 """From texts like `optimizer.lr=0.1` to a recipe, and errors that name the nearest field."""
 
+import re
 import tomllib
 from typing import Any, TypeVar
 
@@ -73,7 +74,11 @@ def validated(model: type[Model], tree: Tree, source: str) -> Model:
         elif first["type"] == "missing":
             what = f"{source}: {key} is missing"
         else:
-            what = f"{source}: {key} = {first['input']!r} is not allowed ({first['msg'].removeprefix('Value error, ')})"
+            reason = first["msg"].removeprefix("Value error, ")
+            if first["type"] == "literal_error":
+                choices = re.findall("'([^']+)'", reason)
+                reason += f"; {nearest(str(first['input']), choices)}"
+            what = f"{source}: {key} = {first['input']!r} is not allowed ({reason})"
         raise UsageError(what, do=_SEE_FIELDS) from None
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from convatlas.data.holdout import hold_out
 from convatlas.data.images import AnyImages, Data
+from convatlas.data.listing import quoted
 from convatlas.data.split import stratified_split
 from convatlas.errors import UsageError
 from convatlas.train.recipe import Recipe
@@ -29,6 +30,18 @@ def split(data: Data, recipe: Recipe) -> tuple[AnyImages, AnyImages]:
     if not len(held_out) or not len(learnt):
         raise UsageError(f"{data.name} has too few images to hold out validation images", do="add images to each class")
     return data.train.subset(learnt), data.train.subset(held_out)
+
+
+def single_image_remarks(learnt: AnyImages, held_out: AnyImages, classes: Sequence[str]) -> tuple[str, ...]:
+    """A line on the classes of which one image is learnt and none chooses the best epoch; nothing if there are none."""
+    learns, chooses = (torch.bincount(part.labels.long().cpu(), minlength=len(classes)) for part in (learnt, held_out))
+    single = [classes[index] for index in torch.nonzero((learns == 1) & (chooses == 0)).flatten().tolist()]
+    if not single:
+        return ()
+    remark = (
+        f"{quoted(single)} {'has' if len(single) == 1 else 'have'} a single training image: it is learnt, and none is"
+    )
+    return (f"{remark} left to choose the best epoch by, so mistakes there go unseen; add images",)
 
 
 def _held_out(images: AnyImages, recipe: Recipe) -> tuple[Tensor, Tensor]:

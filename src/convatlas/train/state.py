@@ -30,6 +30,7 @@ class Progress:
         best: validation (top-1 error, loss) of the best pass, and its number from 1.
         errors: validation top-1 error of each pass finished.
         seconds: time of the training so far, over all starts.
+        order: version of the order that a checkpoint's images came in; see `Loader.order_version`.
     """
 
     step: int = 0
@@ -42,6 +43,7 @@ class Progress:
     best: tuple[float, float, int] | None = None
     errors: list[float] = field(default_factory=list)
     seconds: float = 0.0
+    order: int = 0
 
     def card(self) -> dict[str, Any]:
         """The position as JSON values."""

@@ -21,6 +21,7 @@ from convatlas.weights.recognise import in_our_names, of_another
 
 # Classes or channels that a card may speak of: with more, PyTorch cannot even say how large a layer is.
 _MOST = 1 << 24
+_CHECKPOINTS, _POINTERS = "checkpoints", ("best", "last")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,9 @@ def read_weights(path: Path) -> tuple[Card | None, dict[str, Tensor]]:
 
     The card of a checkpoint counts for its file of weights, too.
     """
+    path = _meant(path)
     if path.is_file() and not _has_card(path):
+        _refuse_other_file_of_a_run(path)
         return None, read_tensors(path)
     card, tensors = read_checkpoint(checkpoint_of(path), WEIGHTS)
     return card, tensors[WEIGHTS]
@@ -134,11 +137,13 @@ def checkpoint_of(path: Path) -> Path:
         StorageError: if there is no checkpoint, or the run's pointer to it is damaged.
         UnsafeError: for a pickle.
     """
+    path = _meant(path)
     if not path.exists():
         raise StorageError(f'there is no file or folder "{path}"', do="give the folder of a run or of a checkpoint")
     if _has_card(path):
         return path.parent
     if path.is_file():
+        _refuse_other_file_of_a_run(path)
         with suppress(StorageError):
             read_tensors(path)
         raise UsageError(
@@ -147,11 +152,28 @@ def checkpoint_of(path: Path) -> Path:
         )
     if (path / CARD).is_file():
         return path
-    for pointer in ("best", "last"):
-        file = path / "checkpoints" / pointer
+    for pointer in _POINTERS:
+        file = path / _CHECKPOINTS / pointer
         if file.is_file():
             return _pointed(file)
     raise StorageError(f"{path} holds no checkpoint", do="give the folder of a run or of a checkpoint")
+
+
+def _meant(path: Path) -> Path:
+    """What a path within a run stands for: a pointer or a card its checkpoint, the checkpoints' folder the run."""
+    if path.name in _POINTERS and path.parent.name == _CHECKPOINTS and path.is_file():
+        return _pointed(path)
+    if path.name == CARD and path.is_file():
+        return path.parent
+    return path.parent if path.name == _CHECKPOINTS and (path.parent / "run.json").is_file() else path
+
+
+def _refuse_other_file_of_a_run(file: Path) -> None:
+    if file.suffix == ".safetensors":
+        return
+    run = next((place for place in (file.parent, *file.parents) if (place / "run.json").is_file()), None)
+    if run is not None:
+        raise UsageError(f"{file} is a file of the run {run}, and holds no weights", do=f"give {run}")
 
 
 def _pointed(pointer: Path) -> Path:

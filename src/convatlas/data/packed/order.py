@@ -8,6 +8,8 @@ from torch import Tensor
 
 from convatlas.data.hashing import seed_of
 
+VERSION = 1
+"""Of what `BlockOrder` gives: to be raised with any change of it, as runs that stopped within an epoch rely on it."""
 WINDOW = 1 << 27
 """Bytes of encoded images that are shuffled together; an image counts as `LEAST` at least."""
 LEAST = 1 << 15

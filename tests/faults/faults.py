@@ -72,7 +72,7 @@ FAULTS = (
     Fault("memory errors passed on", "train/run.py", "if not is_out_of_memory(error):", "if True:", ("tests/train/test_memory.py",)),
     Fault("groups of Parquet not read", "data/groups.py", "        if GROUP not in parquet.read_schema(file).names:", "        if True:", ("tests/data/test_parquet.py",)),
     Fault("torn groups not told", "data/torn.py", "    if apart:", "    if False:", ("tests/data/test_parquet.py",)),
-    Fault("second signal waits", "train/stop.py", "        if request():\n", "        if False:\n", ("tests/train/test_resume.py",)),
+    Fault("second signal waits", "train/stop.py", "        if request():\n", "        if False:\n", ("tests/train/test_signals.py",)),
     Fault("running statistics not averaged", "train/state.py", "if copied.is_floating_point() == is_averaged]", "if isinstance(copied, nn.Parameter) == is_averaged]", ("tests/train/test_average.py",)),
     Fault("average not restored", "train/state.py", "self.evaluated.load_state_dict(weights)", "pass", ("tests/train/test_resume.py",)),
     Fault("order depends on the resume", "data/loader.py", "range(first * self.batch_size, self.length", "range(0, self.length", ("tests/train/test_resume.py",)),

@@ -13,11 +13,14 @@ COMMIT = "5" * 40
 
 @contextmanager
 def serving(folder, name="owner/name"):
-    """Serves `folder` as the data set `name`; gives the server: its `url`, what was `asked`, and `refuses_after`."""
+    """Serves `folder` as the data set `name`.
+
+    Gives the server, with its `url`, what was `asked`, and the ending of what it `refuses`.
+    """
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler(Path(folder), name))
     server.daemon_threads = True
     server.url = f"http://127.0.0.1:{server.server_port}"
-    server.asked, server.refuses_after = [], None
+    server.asked, server.refuses = [], "nothing"
     thread = Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -65,8 +68,7 @@ def handler(folder, name):
         def do_GET(self):
             path = unquote(urlsplit(self.path).path)
             self.server.asked.append((self.command, path, self.headers.get("Range")))
-            limit = self.server.refuses_after
-            if limit is not None and len(self.server.asked) > limit:
+            if path.endswith(self.server.refuses):
                 self.answer(b"", 403)
             elif path.startswith(f"/api/datasets/{name}/tree/{COMMIT}"):
                 below = path.removeprefix(f"/api/datasets/{name}/tree/{COMMIT}").strip("/")

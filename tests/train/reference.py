@@ -1,10 +1,11 @@
 """Reference run A: LeNet-5, 512 generated 28x28 images, batches of 32, 6 passes = 96 steps, a checkpoint each 8 steps.
 
-B is a narrow ResNet and C a narrow SENet, both with batch normalisation, on as many images as 32x32.
+B is a narrow ResNet and C a narrow SENet, both with batch normalisation, on as many images as 32x32. D is A under two
+ranks of torchrun.
 
-As a script: `python -m tests.train.reference WHAT --count N --seed S --run A|B|C` kills or stops such runs at random
-moments, signals them twice, or kills them at every file operation of their start, resumes them, and compares what they
-end with. Runs are forks of a process that has imported everything and computed nothing, so a trial takes a second.
+As a script: `python -m tests.train.reference WHAT --count N --seed S --run A|B|C|D` kills such runs at random moments,
+or at every file operation of their start, resumes them, and compares what they end with. Runs are forks of a process
+that has imported everything and computed nothing, so a trial takes a second. `signals.py` does the same with signals.
 """
 
 import argparse
@@ -16,16 +17,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import matplotlib.backends.backend_agg
 import matplotlib.figure  # noqa: F401  (imported before forking, as report needs them)
 import torch
+from filelock import FileLock
 from torch import nn
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from convatlas import durable
-from convatlas.checkpoint import read_card
+from convatlas.checkpoint import WEIGHTS, read_card, read_checkpoint
 from convatlas.data.images import Data, Images, make_data
 from convatlas.errors import ConvAtlasError
 from convatlas.models import create_model
@@ -33,7 +37,7 @@ from convatlas.models.layers import conv_bn_relu
 from convatlas.models.resnet import Conv, ResNet, Rows, Stem
 from convatlas.models.senet import SqueezeExcitation
 from convatlas.recipes import lenet5
-from convatlas.train.loop import StepDone
+from convatlas.train.distributed import join_ranks
 from convatlas.train.recipe import Recipe
 from convatlas.train.run import train
 from tests.failing_os import FailingOs
@@ -73,6 +77,7 @@ RUNS: dict[str, tuple[Callable[[], nn.Module], tuple[str, ...]]] = {
     "A": (lambda: create_model("lenet5"), ()),
     "B": (lambda: narrow(nn.Identity), ("loss.name=cross_entropy", "optimizer.lr=0.05", "ema=0.99")),
     "C": (lambda: narrow(partial(SqueezeExcitation, reduction=4)), ("loss.name=cross_entropy", "optimizer.lr=0.05")),
+    "D": (lambda: create_model("lenet5"), ()),
 }
 
 
@@ -83,23 +88,63 @@ def run_once(
     settings: tuple[str, ...] = (),
     run: str = "A",
     on_event: Callable[[object], None] = lambda event: None,
+    watch: Callable[[nn.Module], object] = lambda model: None,
 ) -> None:
-    """Start the run in `out`, or go on with it."""
+    """Start the run in `out`, or go on with it; as one of several ranks in a process that torchrun started."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     make, own = RUNS[run]
-    chosen, resume = recipe(*own, *settings), (out / "run.json").exists()
-    train(make(), data(), chosen, out, resume=resume, workers=workers, on_event=on_event)
+    model, chosen, resume = make(), recipe(*own, *settings), (out / "run.json").exists()
+    watch(model)
+    with join_ranks() as ranks:
+        train(model, data(), chosen, out, resume=resume, workers=workers, ranks=ranks, on_event=on_event)
+
+
+def run_in_ranks(out: Path, *, workers: int, ranks: int) -> None:
+    """Run D, in forks of this process under torchrun's own agent."""
+    config = LaunchConfig(
+        *(1, 1, ranks),
+        rdzv_backend="c10d", rdzv_endpoint="localhost:0", run_id=out.name, max_restarts=0, start_method="fork",
+    )  # fmt: skip
+    elastic_launch(config, _run_as_rank)(out, workers)
+
+
+def _run_as_rank(out: Path, workers: int) -> None:
+    run_once(out, workers=workers, run="D")
 
 
 def digest(out: Path) -> str:
     """Of weights, optimizer and step at the run's last checkpoint."""
-    return read_card(out / "checkpoints" / (out / "checkpoints" / "last").read_text()).digest
+    return read_card(last(out)).digest
+
+
+def last(out: Path) -> Path:
+    """The run's last checkpoint."""
+    return out / "checkpoints" / (out / "checkpoints" / "last").read_text()
+
+
+def start(out: Path, workers: int, run: str, ranks: int = 2) -> int:
+    """Start the run in `out`, or go on with it, in a child process; the number of ranks is that of run D."""
+    if run == "D":
+        return fork(lambda: run_in_ranks(out, workers=workers, ranks=ranks))
+    return fork(lambda: run_once(out, workers=workers, run=run))
+
+
+def kill(child: int, out: Path) -> None:
+    """Kill a child and all that it has started, at once, and wait until they hold the run folder no more."""
+    os.killpg(child, signal.SIGKILL)
+    wait(child, 60)
+    if (out / ".lock").exists():
+        with FileLock(out / ".lock", timeout=60):
+            pass
 
 
 def fork(job: Callable[[], None]) -> int:
-    """Run a job in a child process, which leaves with the error's exit code; returns its process id."""
+    """Run a job in a child process, which leaves with the error's exit code; returns its id, also that of its group."""
     child = os.fork()
+    # Here too: whichever of the two comes first.
+    with suppress(PermissionError):
+        os.setpgid(child, child)
     if child:
         return child
     code = 1
@@ -145,8 +190,8 @@ def wait_for_step(child: int, out: Path, step: int) -> int | None:
     return None
 
 
-def finish(out: Path, workers: int, run: str = "A") -> None:
-    code = wait(fork(lambda: run_once(out, workers=workers, run=run)), 120)
+def finish(out: Path, workers: int, run: str = "A", ranks: int = 2) -> None:
+    code = wait(start(out, workers, run, ranks), 120)
     if code != 0:
         raise SystemExit(f"{out} did not finish: exit code {code}")
 
@@ -182,117 +227,62 @@ def repeats(count: int, seed: int, root: Path, run: str) -> None:
 
 
 def trials(count: int, seed: int, root: Path, run: str) -> None:
-    """Kill runs with SIGKILL at random times: 1 in 3 three times in one pass, 1 in 4 resumed with other workers."""
+    """Kill runs with SIGKILL at random times: 1 in 3 three times in one pass, 1 in 4 resumed with other workers.
+
+    Of run D, 1 in 5 is resumed with another number of ranks, which only rounding may tell.
+    """
     generator = random.Random(seed)
     started = time.monotonic()
     finish(root / "whole", 2, run)
     length = time.monotonic() - started
     expected = digest(root / "whole")
-    kills = 0
+    found: dict[str, float] = {"trials": count, "kills": 0, "identical": 0, "other ranks": 0, "apart": 0.0}
     for trial in range(count):
         out = root / f"trial-{trial}"
-        workers = 2
+        workers, ranks = 2, 2
         if trial % 3 == 0:
             epoch = generator.randrange(6)
             moments: list[tuple[str, float]] = [("step", 16 * epoch + generator.randrange(1, 16)) for _ in range(3)]
         else:
             moments = [("time", generator.uniform(0, length))]
         for kind, moment in moments:
-            child = fork(lambda out=out, workers=workers: run_once(out, workers=workers, run=run))
+            child = start(out, workers, run, ranks)
             code = wait(child, moment) if kind == "time" else wait_for_step(child, out, int(moment))
             if code is None:
-                os.kill(child, signal.SIGKILL)
-                wait(child, 60)
-                kills += 1
+                kill(child, out)
+                found["kills"] += 1
             if (out / "result.json").exists():
                 break
             if trial % 4 == 0:
                 workers = generator.choice((0, 1, 4))
+            if run == "D" and trial % 5 == 4:
+                ranks = generator.choice((1, 3))
         if not (out / "result.json").exists():
-            finish(out, workers, run)
-        if digest(out) != expected:
+            finish(out, workers, run, ranks)
+        if ranks != 2:
+            found["other ranks"] += 1
+            found["apart"] = max(found["apart"], apart(out, root / "whole"))
+        elif digest(out) != expected:
             raise SystemExit(f"trial {trial} (seed {seed}, {moments}) ended with other bits")
+        else:
+            found["identical"] += 1
         if list(out.rglob("*.tmp")):
             raise SystemExit(f"trial {trial} left temporary files")
-    print(json.dumps({"trials": count, "kills": kills, "identical": count}))
+    print(json.dumps(found))
 
 
-def stops(count: int, seed: int, root: Path, run: str) -> None:
-    """Send SIGTERM or SIGINT at random times with 0, 2 or 4 workers; a run that was stopped has kept its step."""
-    generator = random.Random(seed)
-    finish(root / "whole", 2, run)
-    expected = digest(root / "whole")
-    stopped = 0
-    for trial in range(count):
-        out = root / f"trial-{trial}"
-        workers = generator.choice((0, 2, 4))
-        number, code_wanted = generator.choice(((signal.SIGTERM, 143), (signal.SIGINT, 130)))
-        child = fork(lambda out=out, workers=workers: run_once(out, workers=workers, run=run))
-        # Before the first step the handlers may not be in place yet. The delay moves the signal off the step's end,
-        # into validation and saving too.
-        code = wait_for_step(child, out, generator.randrange(1, 96))
-        code = wait(child, generator.uniform(0, 0.05)) if code is None else code
-        if code is None:
-            sent = steps_logged(out)
-            os.kill(child, number)
-            code = wait(child, 10)
-            if code is None:
-                raise SystemExit(f"trial {trial}: still running 10 s after the signal")
-        if code not in (0, code_wanted):
-            raise SystemExit(f"trial {trial}: exit code {code} after signal {number}")
-        if code == code_wanted:
-            stopped += 1
-            last = read_card(out / "checkpoints" / (out / "checkpoints" / "last").read_text())
-            if last.step < sent:
-                raise SystemExit(f"trial {trial}: step {sent} was done, step {last.step} kept")
-            finish(out, generator.choice((0, 2, 4)), run)
-        if digest(out) != expected:
-            raise SystemExit(f"trial {trial} (seed {seed}) ended with other bits")
-    print(json.dumps({"trials": count, "stopped": stopped, "identical": count}))
-
-
-def seconds(count: int, seed: int, root: Path, run: str) -> None:
-    """Signal a run twice while it hangs in a step: it ends at once, says what is kept, and goes on to the same bits."""
-    generator = random.Random(seed)
-    finish(root / "whole", 2, run)
-    for trial in range(count):
-        out, reached, said = root / f"trial-{trial}", root / f"reached-{trial}", root / f"said-{trial}"
-        at = generator.randrange(1, 96)
-        number, wanted = generator.choice(((signal.SIGTERM, 143), (signal.SIGINT, 130)))
-
-        def hang(event: object, at: int = at, reached: Path = reached) -> None:
-            if isinstance(event, StepDone) and event.step == at:
-                reached.touch()
-                time.sleep(600)
-
-        def hanging(out: Path = out, said: Path = said, hang: Callable[[object], None] = hang) -> None:
-            os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT), 2)
-            run_once(out, workers=2, run=run, on_event=hang)
-
-        child = fork(hanging)
-        end = time.monotonic() + 60
-        while not reached.exists() and wait(child, 0.01) is None and time.monotonic() < end:
-            pass
-        end, code = time.monotonic() + 5, None
-        # Equal signals that wait together are one.
-        while code is None and time.monotonic() < end:
-            os.kill(child, number)
-            code = wait(child, 0.05)
-        if code != wanted:
-            raise SystemExit(f"trial {trial}: exit code {code} after two signals {number}")
-        pointer = out / "checkpoints" / "last"
-        step = read_card(pointer.parent / pointer.read_text()).step if pointer.exists() else 0
-        if f"stopped now; last good step {step}\n" not in said.read_text() or not at - 8 <= step <= at:
-            raise SystemExit(f"trial {trial}: {said.read_text()!r}, step {step} is kept, {at} was reached")
-        finish(out, 2, run)
-        if digest(out) != digest(root / "whole"):
-            raise SystemExit(f"trial {trial} (seed {seed}) ended with other bits")
-    print(json.dumps({"identical": count}))
+def apart(out: Path, other: Path) -> float:
+    """How far a tensor of two runs' last weights is apart at most, as a part of its length."""
+    ours, theirs = (read_checkpoint(last(run), WEIGHTS)[1][WEIGHTS] for run in (out, other))
+    return max(
+        float((ours[name].double() - tensor.double()).norm() / tensor.double().norm().clamp(min=1e-12))
+        for name, tensor in theirs.items()
+    )
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=["trials", "stops", "starts", "repeats", "seconds"])
+    parser.add_argument("what", choices=["trials", "starts", "repeats"])
     parser.add_argument("--count", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1998)
     parser.add_argument("--run", choices=list(RUNS), default="A")
@@ -301,5 +291,5 @@ if __name__ == "__main__":
         if arguments.what == "starts":
             starts(Path(folder))
         else:
-            what = {"trials": trials, "stops": stops, "repeats": repeats, "seconds": seconds}[arguments.what]
+            what = {"trials": trials, "repeats": repeats}[arguments.what]
             what(arguments.count, arguments.seed, Path(folder), arguments.run)

@@ -1,4 +1,4 @@
-"""R3, R4: runs that are killed or stopped at random moments end with the same bits."""
+"""R3: runs that are killed at random moments end with the same bits."""
 
 import json
 import os
@@ -11,10 +11,12 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-def reference(what: str, count: int = 1, seed: int = 0, run: str = "A") -> dict[str, int]:
+def reference(
+    what: str, count: int = 1, seed: int = 0, run: str = "A", *, script: str = "reference"
+) -> dict[str, float]:
     asked = [what, "--count", str(count), "--seed", str(seed), "--run", run]
     done = subprocess.run(
-        [sys.executable, "-m", "tests.train.reference", *asked],
+        [sys.executable, "-m", f"tests.train.{script}", *asked],
         cwd=ROOT,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -28,9 +30,10 @@ def reference(what: str, count: int = 1, seed: int = 0, run: str = "A") -> dict[
 @pytest.mark.timeout(600)
 def test_killed_at_20_random_times():
     """One in three of the runs is killed three times in one pass; one in four goes on with other workers."""
-    found = [reference("trials", count, 1998, run) for run, count in (("A", 16), ("B", 2), ("C", 2))]
+    found = [reference("trials", count, 1998, run) for run, count in (("A", 15), ("B", 2), ("C", 2), ("D", 1))]
     assert sum(one["identical"] for one in found) == 20
     assert sum(one["kills"] for one in found) >= 18
+    assert found[-1]["kills"] == 3
 
 
 @pytest.mark.slow
@@ -46,25 +49,6 @@ def test_five_runs_give_the_same_bits(run):
     assert reference("repeats", 5, run=run)["digests"] == 1
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_stopped_by_signals_at_10_random_times():
-    found = reference("stops", 10, seed=5)
-    assert found["identical"] == 10
-    assert found["stopped"] >= 7
-
-
-@pytest.mark.slow
-def test_a_second_signal_ends_it_at_once():
-    assert reference("seconds", 3, seed=3)["identical"] == 3
-
-
-@pytest.mark.full
-@pytest.mark.timeout(600)
-def test_a_second_signal_at_30_random_steps():
-    assert reference("seconds", 30, seed=4)["identical"] == 30
-
-
 @pytest.mark.full
 def test_killed_at_every_file_operation_of_the_start():
     assert reference("starts")["operations"] >= 20
@@ -72,13 +56,11 @@ def test_killed_at_every_file_operation_of_the_start():
 
 @pytest.mark.full
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize(("run", "count"), [("A", 120), ("B", 40), ("C", 40)])
-def test_killed_at_200_random_times(run, count):
-    """Run D, of two ranks, is `test_killed_ranks_end_with_the_same_bits`."""
-    assert reference("trials", count, 1986, run)["identical"] == count
-
-
-@pytest.mark.full
-@pytest.mark.timeout(3600)
-def test_stopped_by_signals_at_100_random_times():
-    assert reference("stops", 100, seed=12)["identical"] == 100
+@pytest.mark.parametrize(("run", "count", "same"), [("A", 100, 100), ("B", 40, 40), ("C", 40, 40), ("D", 20, 16)])
+def test_killed_at_200_random_times(run, count, same):
+    """Four of run D go on with one rank or three: each image once a pass, so the same weights but for rounding."""
+    found = reference("trials", count, 1986, run)
+    assert found["identical"] == same
+    assert found["other ranks"] == count - same
+    # Another order of the images is 0.18 apart.
+    assert found["apart"] < 1e-5

@@ -265,10 +265,19 @@ def test_the_archives_are_pinned_as_torchvision_has_them():
 
 
 @pytest.mark.parametrize("name", CIFAR_SETS)
-def test_sets_that_are_nowhere(nowhere, name):
-    named = CIFAR_SETS[name]
-    with pytest.raises(
-        DataError, match=f"{name} is not on this computer, and --offline forbids.*put {named.archive.name} as it is"
-    ):
+def test_sets_that_are_nowhere(nowhere, monkeypatch, name):
+    archive = CIFAR_SETS[name].archive.name
+    with pytest.raises(DataError) as caught:
         load_data(name, PREPROCESS, offline=True)
+    assert str(caught.value) == (
+        f"{name} is not on this computer, and --offline forbids to download it. Do: put {archive} as it is (or "
+        f"train.parquet and test.parquet in {name}-jpeg) into $CONVATLAS_DATA/ (CONVATLAS_DATA is not set: set it to a "
+        "folder of yours)."
+    )
     assert not (nowhere / ".cache").exists()
+    # A proxy that is not there: no packet leaves this machine.
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
+    for variable in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(variable, raising=False)
+    with pytest.raises(DataError, match=rf"{name} is not on this computer and cannot .*no connection.*put {archive}"):
+        load_data(name, PREPROCESS)

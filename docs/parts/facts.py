@@ -2,10 +2,12 @@
 
 import inspect
 import os
+from collections.abc import Callable
+from pathlib import Path
 from unittest.mock import patch
 
 from convatlas import errors
-from convatlas.data import decode, listing, near, problems
+from convatlas.data import cifar, decode, listing, near, problems
 from convatlas.data.pinned import IDX_SETS
 from convatlas.data.source import NAMED_SETS, search_places
 from convatlas.data.views import PROTOCOLS
@@ -29,12 +31,20 @@ def data_names() -> str:
 
 
 def data_places() -> str:
-    """Where a named set is looked for."""
-    named = next(iter(IDX_SETS.values()))
+    """Where a set of IDX files is looked for."""
+    return _numbered(lambda: search_places(next(iter(IDX_SETS.values()))))
+
+
+def cifar_places() -> str:
+    """Where a CIFAR set is looked for."""
+    return _numbered(lambda: cifar.cifar_places(cifar.CIFAR10))
+
+
+def _numbered(places: Callable[[], list[Path]]) -> str:
     shown = {"HOME": "/~", "CONVATLAS_DATA": "$CONVATLAS_DATA", "TORCH_HOME": "$TORCH_HOME", "XDG_CACHE_HOME": ""}
     with patch.dict(os.environ, shown):
-        places = [str(place).replace("/~", "~") for place in search_places(named)]
-    return "\n".join(f"{number}. `{place}`" for number, place in enumerate(places, 1))
+        found = [str(place).replace("/~", "~") for place in places()]
+    return "\n".join(f"{number}. `{place}`" for number, place in enumerate(found, 1))
 
 
 def data_limits() -> str:

@@ -3,7 +3,12 @@
 import hashlib
 import os
 import pickle
+import re
+import shutil
+import subprocess
+import threading
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +19,7 @@ from torchvision.datasets import cifar as theirs
 from convatlas.data import cifar, source
 from convatlas.data.check import check
 from convatlas.data.cifar import CIFAR10, CIFAR100, CIFAR_SETS, CifarSet, list_cifar
+from convatlas.data.pinned import PinnedFile
 from convatlas.data.preprocess import Preprocess
 from convatlas.data.source import load_data
 from convatlas.errors import DataError, UnsafeError
@@ -50,7 +56,7 @@ def pickled(root: Path, named: CifarSet) -> CifarSet:
 def nowhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
-    for name in ("CONVATLAS_DATA", "TORCH_HOME"):
+    for name in ("CONVATLAS_DATA", "TORCH_HOME", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 
@@ -146,9 +152,132 @@ def test_batches_of_another_shape(made, nowhere, batch):
         list_cifar(replace(named, test={"test": md5}))
 
 
-def test_sets_that_are_nowhere(nowhere):
-    for name in CIFAR_SETS:
-        with pytest.raises(
-            DataError, match=f"{name} is not on this computer.*torchvision.datasets import {name.upper()}"
-        ):
-            load_data(name, PREPROCESS, offline=True)
+def packed(named: CifarSet, folder: Path, archive: Path) -> None:
+    """Puts batches into an archive as the authors have it, by another program than ours."""
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["tar", "-czf", archive, "-C", folder, named.pickled], check=True)
+    shutil.rmtree(folder / named.pickled)
+
+
+@pytest.mark.parametrize("name", CIFAR_SETS)
+def test_an_archive_is_read_as_its_folder(made, nowhere, monkeypatch, name):
+    monkeypatch.setenv("CONVATLAS_DATA", str(nowhere / "own"))
+    named, folder = made[name], load_data(name, PREPROCESS)
+    (nowhere / "data" / named.pickled / "readme.html").write_text("what else there is")
+    packed(named, nowhere / "data", nowhere / "own" / named.archive.name)
+    archive = load_data(name, PREPROCESS, offline=True)
+    assert archive.notes[0] == f"read from {nowhere / 'own' / named.archive.name}"
+    assert archive.classes == folder.classes
+    for one, other in ((archive.train, folder.train), (archive.test, folder.test)):
+        assert torch.equal(one.pixels, other.pixels)
+        assert torch.equal(one.labels, other.labels)
+        assert one.names == other.names
+    assert [path.name for path in (nowhere / "own").iterdir()] == [named.archive.name]
+
+
+def test_an_archive_that_lacks_a_file_or_has_another(made, nowhere):
+    named = made["cifar100"]
+    folder, archive = nowhere / "data" / named.pickled, nowhere / "data" / named.archive.name
+    (folder / "test").write_bytes(b"another")
+    packed(named, nowhere / "data", archive)
+    with pytest.raises(DataError, match=r'tar\.gz/test" is not the file that its authors publish'):
+        load_data("cifar100", PREPROCESS, offline=True)
+    folder.mkdir()
+    packed(named, nowhere / "data", archive)
+    with pytest.raises(DataError, match=r'tar\.gz" has no "cifar-100-python/meta"'):
+        load_data("cifar100", PREPROCESS, offline=True)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Sends an archive: the whole of it, what is asked for, half of it, or with one bit changed."""
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+    def do_GET(self) -> None:
+        how, name = self.path.strip("/").split("/")
+        body = self.server.files[name]
+        start = int((self.headers.get("Range") or "bytes=0-")[6:-1])
+        self.server.asked.append(start)
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(body) - start))
+        self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
+        self.end_headers()
+        end = len(body) // 2 if how == "cut" else len(body)
+        self.wfile.write(body[start : end - 1] + bytes([body[end - 1] ^ (how == "altered")]))
+        self.close_connection = True
+
+
+@pytest.fixture
+def server(made, nowhere, monkeypatch):
+    """Serves the archives of both sets, which are nowhere else."""
+    monkeypatch.setenv("no_proxy", "*")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.asked, server.files = [], {}
+        for name, named in made.items():
+            packed(named, nowhere / "data", archive := nowhere / named.archive.name)
+            server.files[archive.name] = body = archive.read_bytes()
+            archive.unlink()
+            pinned = PinnedFile(archive.name, len(body), hashlib.sha256(body).hexdigest())
+            made[name] = replace(named, archive=pinned)
+        server.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_a_set_that_is_nowhere_is_downloaded_once(server, made, nowhere, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(nowhere / "cache"))
+    for name, named in list(made.items()):
+        made[name] = replace(named, url=f"{server.url}/whole/")
+        for offline in (False, True):
+            pixels, labels = images(10, 4)
+            data = load_data(name, PREPROCESS, offline=offline)
+            assert torch.equal(data.test.pixels, torch.from_numpy(pixels.reshape(4, 3, 32, 32)))
+            assert data.test.labels.tolist() == labels
+        archive = nowhere / "cache" / "convatlas" / named.archive.name
+        assert archive.read_bytes() == server.files[archive.name]
+    assert server.asked == [0, 0]
+
+
+def test_a_download_that_is_cut_goes_on_and_an_altered_one_is_not_kept(server, made, nowhere):
+    named, cache = made["cifar100"], nowhere / ".cache" / "convatlas"
+    size = named.archive.size
+    made["cifar100"] = replace(named, url=f"{server.url}/cut/")
+    with pytest.raises(DataError, match=f"connection was cut after {size // 2:,} of {size:,} bytes, which are kept"):
+        load_data("cifar100", PREPROCESS)
+    made["cifar100"] = replace(named, url=f"{server.url}/altered/")
+    with pytest.raises(DataError, match=r"cifar100 is not on this computer and cannot .*: checksum mismatch"):
+        load_data("cifar100", PREPROCESS)
+    assert not [path for path in cache.iterdir() if path.suffix != ".lock"]
+    made["cifar100"] = replace(named, url=f"{server.url}/whole/")
+    assert len(load_data("cifar100", PREPROCESS).test) == 4
+    assert server.asked == [0, size // 2, 0]
+
+
+def test_the_archives_are_pinned_as_torchvision_has_them():
+    for named, peer in ((CIFAR10, theirs.CIFAR10), (CIFAR100, theirs.CIFAR100)):
+        assert named.url + named.archive.name == peer.url
+        assert named.archive.name == peer.filename
+        assert re.fullmatch("[0-9a-f]{64}", named.archive.sha256)
+
+
+@pytest.mark.parametrize("name", CIFAR_SETS)
+def test_sets_that_are_nowhere(nowhere, monkeypatch, name):
+    archive = CIFAR_SETS[name].archive.name
+    with pytest.raises(DataError) as caught:
+        load_data(name, PREPROCESS, offline=True)
+    assert str(caught.value) == (
+        f"{name} is not on this computer, and --offline forbids to download it. Do: put {archive} as it is (or "
+        f"train.parquet and test.parquet in {name}-jpeg) into $CONVATLAS_DATA/ (CONVATLAS_DATA is not set: set it to a "
+        "folder of yours)."
+    )
+    assert not (nowhere / ".cache").exists()
+    # A proxy that is not there: no packet leaves this machine.
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
+    for variable in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(variable, raising=False)
+    with pytest.raises(DataError, match=rf"{name} is not on this computer and cannot .*no connection.*put {archive}"):
+        load_data(name, PREPROCESS)

@@ -153,14 +153,15 @@ def test_a_missing_pyarrow_is_named(tmp_path, monkeypatch):
 
 
 def test_cifar10_that_is_not_there_says_where_to_put_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for value in (None, str(tmp_path)):
         monkeypatch.delenv("CONVATLAS_DATA", raising=False)
         if value is not None:
             monkeypatch.setenv("CONVATLAS_DATA", value)
         with pytest.raises(
-            ConvAtlasError, match=r"put train.parquet and test.parquet into \$CONVATLAS_DATA/cifar10-jpeg"
+            ConvAtlasError, match=r"train.parquet and test.parquet in cifar10-jpeg\) into \$CONVATLAS_DATA"
         ):
-            load_data("cifar10", PREPROCESS)
+            load_data("cifar10", PREPROCESS, offline=True)
 
 
 @pytest.mark.slow

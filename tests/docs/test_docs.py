@@ -246,7 +246,8 @@ def test_named_sets_and_their_places_are_listed(part) -> None:
     assert re.findall(r"`([^`]+)`", part("data_names")) == list(NAMED_SETS)
     places = part("data_places")
     assert "$CONVATLAS_DATA/mnist" in places
-    assert str(Path.home()) not in places
+    assert "$CONVATLAS_DATA/cifar-10-python.tar.gz" in part("cifar_places")
+    assert str(Path.home()) not in places + part("cifar_places")
 
 
 def test_every_way_to_evaluate_is_listed(part) -> None:

@@ -37,6 +37,7 @@ NUMERICS = ("tests/train/test_numerics.py",)
 LOST = ("tests/train/test_lost_images.py",)
 THREADS = ("tests/train/test_thread_errors.py",)
 MUTANTS = ("tests/hostile/test_mutants.py",)
+ARCHIVE = ("tests/data/test_archive.py",)
 PICKLES = ("tests/hostile/test_pickles.py",)
 
 FAULTS = (
@@ -172,6 +173,11 @@ FAULTS = (
     Fault("shards sorted by class", "pack.py", "return [images[place] for place in order.tolist()]", "return list(images)", ("tests/test_pack.py",)),
     Fault("manifest before its shards", "pack.py", "        shards, kept = _Writer(", "        write_durably(out / PACKED, b'')\n        shards, kept = _Writer(", ("tests/test_pack.py",)),
     Fault("any name in a pickle", "data/cifar.py", "if (module, name) not in _ALLOWED:", "if False:", ("tests/data/test_cifar.py",)),
+    Fault("any name in an archive", "data/archive.py", 'if name.anchor or ".." in name.parts:', "if False:", ARCHIVE),
+    Fault("links in an archive", "data/archive.py", "not (member.isfile() or member.isdir()) or ", "", ARCHIVE),
+    Fault("sparse files in an archive", "data/archive.py", " or member.issparse()", "", ARCHIVE),
+    Fault("bombs", "data/archive.py", "if self._read > self._limit:", "if False:", ARCHIVE),
+    Fault("CIFAR downloaded offline", "data/source.py", "list_cifar(CIFAR_SETS[str(data)], offline=offline)", "list_cifar(CIFAR_SETS[str(data)])", ("tests/data/test_cifar.py",)),
     Fault("the coarse label taken", "data/cifar.py", "every[:, named.label_bytes - 1]", "every[:, 0]", ("tests/data/test_cifar.py",)),
     Fault("corners off by one", "data/views.py", "down, right = area[0] - size[0], ", "down, right = area[0] - size[0] - 1, ", VIEWS),
     Fault("mirrors left out", "data/views.py", "torch.flip(pixels, (2,)) if view.is_mirrored else pixels", "pixels", VIEWS),

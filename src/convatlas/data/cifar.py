@@ -1,14 +1,14 @@
-"""CIFAR-10 and CIFAR-100 as their authors publish them: pickled batches, which torchvision fetches, or binary ones.
+"""CIFAR-10 and CIFAR-100 as their authors publish them: pickled batches, unpacked or in their archive, or binary ones.
 
 The pickled files are read only if their MD5 is the one that torchvision knows, and by an unpickler that can make
-arrays, lists, dictionaries, texts and numbers and nothing else. No SHA-256 of the archives is known here for certain,
-so they are not downloaded.
+arrays, lists, dictionaries, texts and numbers and nothing else. A set that is nowhere is downloaded as its archive,
+which is kept and never unpacked.
 """
 
 import hashlib
 import io
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convatlas.data.archive import read_members
 from convatlas.data.decode import printable
+from convatlas.data.download import download
 from convatlas.data.listing import Listing
 from convatlas.data.parquet import row_names
-from convatlas.data.places import own_root, torchvision_roots
+from convatlas.data.pinned import PinnedFile
+from convatlas.data.places import cache_root, own_root, said_own, torchvision_roots
 from convatlas.errors import DataError, UnsafeError
 
 _SIDE = 32
 _PIXELS = 3 * _SIDE * _SIDE
 _PPM = b"P6 32 32 255\n"
+# Each of the two archives holds 186 million bytes.
+_UNPACKED_LIMIT = 1 << 28
 _ALLOWED = {
     (module, name)
     for module, name in (
@@ -42,8 +47,9 @@ class CifarSet:
 
     Attributes:
         name: what the user types.
-        torchvision: the name of torchvision's class.
-        pickled: folder of the pickled batches.
+        url: folder on the web, ending in a slash.
+        archive: the pickled batches as they are downloaded, a tar.gz.
+        pickled: folder of the pickled batches, in the archive too.
         train, test, meta: the pickled files and their MD5, as torchvision has them.
         labels, classes: the keys of the labels in a batch and of their names in `meta`.
         binary: folder of the binary batches.
@@ -52,7 +58,8 @@ class CifarSet:
     """
 
     name: str
-    torchvision: str
+    url: str
+    archive: PinnedFile
     pickled: str
     train: Mapping[str, str]
     test: Mapping[str, str]
@@ -66,9 +73,14 @@ class CifarSet:
     label_bytes: int
 
 
+_AUTHORS = "https://www.cs.toronto.edu/~kriz/"
+
 CIFAR10 = CifarSet(
     name="cifar10",
-    torchvision="CIFAR10",
+    url=_AUTHORS,
+    archive=PinnedFile(
+        "cifar-10-python.tar.gz", 170498071, "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"
+    ),
     pickled="cifar-10-batches-py",
     train={
         "data_batch_1": "c99cafc152244af753f735de768cd75f",
@@ -90,7 +102,10 @@ CIFAR10 = CifarSet(
 
 CIFAR100 = CifarSet(
     name="cifar100",
-    torchvision="CIFAR100",
+    url=_AUTHORS,
+    archive=PinnedFile(
+        "cifar-100-python.tar.gz", 169001437, "85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7"
+    ),
     pickled="cifar-100-python",
     train={"train": "16019d7e3df5f24257cddd939b257f8d"},
     test={"test": "f0ef6b0ae62326f3e7ffdfab6717acfc"},
@@ -108,29 +123,31 @@ CIFAR_SETS = {named.name: named for named in (CIFAR10, CIFAR100)}
 
 
 def cifar_places(named: CifarSet) -> list[Path]:
-    """The folders where a set is looked for, in this order."""
+    """The folders and archives that are looked for, in this order; the last is where a download goes."""
     own = own_root()
-    roots = [*([own] if own else []), *torchvision_roots()]
-    return [root / folder for root in roots for folder in (named.pickled, named.binary)]
+    roots = [*([own] if own else []), *torchvision_roots(), cache_root()]
+    return [root / file for root in roots for file in (named.pickled, named.binary, named.archive.name)]
 
 
-def list_cifar(named: CifarSet) -> Listing:
+def list_cifar(named: CifarSet, *, offline: bool = False) -> Listing:
     """The images of a set, wherever it is found.
 
+    Args:
+        named: the set.
+        offline: never download.
+
     Raises:
-        DataError: it is nowhere, or a file is missing or altered.
-        UnsafeError: a pickle names what is no array.
+        DataError: it is nowhere and cannot be downloaded, or a file is missing or altered.
+        UnsafeError: a pickle names what is no array, or an archive has what leads outside or is too large.
+        BusyError: another process has been downloading it for too long.
+        StorageError: the download cannot be written.
     """
-    place = next((place for place in cifar_places(named) if place.is_dir()), None)
+    place = next((place for place in cifar_places(named) if _is_there(named, place)), None)
     if place is None:
-        fetch = f"from torchvision.datasets import {named.torchvision}; {named.torchvision}('data', download=True)"
-        raise DataError(
-            f"{named.name} is not on this computer, and it is not fetched, as no SHA-256 of it is known here",
-            do=f"put train.parquet and test.parquet into $CONVATLAS_DATA/{named.name}-jpeg, "
-            f'or let torchvision fetch it: python -c "{fetch}"',
-        )
-    read = _read_pickled if place.name == named.pickled else _read_binary
-    classes, parts = read(named, place)
+        if offline:
+            raise _missing(named, f"{named.name} is not on this computer, and --offline forbids to download it")
+        place = _fetch(named)
+    classes, parts = (_read_binary if place.name == named.binary else _read_pickled)(named, place)
     pixels = np.concatenate([images for images, _ in parts.values()])
     pixels = np.ascontiguousarray(pixels.reshape(-1, 3, _SIDE, _SIDE).transpose(0, 2, 3, 1))
     labels = [int(label) for _, numbers in parts.values() for label in numbers]
@@ -152,19 +169,57 @@ def list_cifar(named: CifarSet) -> Listing:
     )
 
 
+def _is_there(named: CifarSet, place: Path) -> bool:
+    return place.is_file() if place.name == named.archive.name else place.is_dir()
+
+
+def _fetch(named: CifarSet) -> Path:
+    place, file = cifar_places(named)[-1], named.archive
+    try:
+        download(named.url + file.name, place, sha256=file.sha256, size=file.size)
+    except DataError as error:
+        raise _missing(named, f"{named.name} is not on this computer and {error.what}") from error
+    return place
+
+
+def _missing(named: CifarSet, what: str) -> DataError:
+    files = f"{named.archive.name} as it is (or train.parquet and test.parquet in {named.name}-jpeg)"
+    return DataError(what, do=f"put {files} into {said_own()}")
+
+
 _Part = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
 
+def _reader(named: CifarSet, place: Path) -> Callable[[Path], bytes]:
+    """Gives each pickled file, named as if the archive were a folder, once."""
+    if place.name != named.archive.name:
+        return _bytes
+    files = [f"{named.pickled}/{file}" for file in (*named.meta, *named.train, *named.test)]
+    members = read_members(place, files, limit=_UNPACKED_LIMIT)
+
+    def member(path: Path) -> bytes:
+        try:
+            # Once, so that the bytes are let go as the arrays are made.
+            return members.pop(f"{named.pickled}/{path.name}")
+        except KeyError:
+            raise DataError(
+                f'"{place}" has no "{named.pickled}/{path.name}"', do="delete it and get it from its authors"
+            ) from None
+
+    return member
+
+
 def _read_pickled(named: CifarSet, place: Path) -> tuple[tuple[str, ...], dict[str, _Part]]:
+    read = _reader(named, place)
     ((meta, md5),) = named.meta.items()
-    names = _unpickled(place / meta, md5).get(named.classes)
+    names = _unpickled(read, place / meta, md5).get(named.classes)
     if not isinstance(names, list) or not all(isinstance(name, bytes) for name in names):
         raise _altered(place / meta)
     parts = {}
     for part, files in (("train", named.train), ("test", named.test)):
         images, labels = [], []
         for file, own in files.items():
-            batch = _unpickled(place / file, own)
+            batch = _unpickled(read, place / file, own)
             data, numbers = batch.get(b"data"), batch.get(named.labels)
             if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.shape[1:] != (_PIXELS,):
                 raise _altered(place / file)
@@ -194,8 +249,8 @@ def _read_binary(named: CifarSet, place: Path) -> tuple[tuple[str, ...], dict[st
     return tuple(_bytes(place / named.binary_classes).decode("ascii", "replace").split()), parts
 
 
-def _unpickled(path: Path, md5: str) -> dict[bytes, Any]:
-    data = _bytes(path)
+def _unpickled(read: Callable[[Path], bytes], path: Path, md5: str) -> dict[bytes, Any]:
+    data = read(path)
     if hashlib.md5(data, usedforsecurity=False).hexdigest() != md5:
         raise _altered(path)
     try:

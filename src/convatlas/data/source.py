@@ -26,7 +26,7 @@ from convatlas.data.packed.load import load_packed
 from convatlas.data.packed.manifest import is_packed
 from convatlas.data.parquet import is_parquet, list_parquet
 from convatlas.data.pinned import DIGITS, IDX_SETS, IdxSet, PinnedFile
-from convatlas.data.places import own_root, torchvision_roots
+from convatlas.data.places import cache_root, own_root, said_own, torchvision_roots
 from convatlas.data.prepare import check_memory, prepare_all
 from convatlas.data.preprocess import Preprocess
 from convatlas.data.split import stratified_split
@@ -109,7 +109,7 @@ def list_data(data: str | Path, *, offline: bool = False) -> Listing:
     if is_hub(data):
         return hf.list_hf(str(data), offline=offline)
     if is_batches(data):
-        return list_cifar(CIFAR_SETS[str(data)])
+        return list_cifar(CIFAR_SETS[str(data)], offline=offline)
     path = path_of(data)
     if is_table(path):
         return list_table(path)
@@ -180,12 +180,11 @@ def search_places(named: IdxSet, system_root: Path = SYSTEM_ROOT) -> list[Path]:
         system_root: where system packages put data sets.
     """
     own = own_root()
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return [
         *([own / named.name] if own else []),
         system_root / named.name,
         *(root / named.torchvision / "raw" for root in torchvision_roots()),
-        cache / "convatlas" / named.name,
+        cache_root() / named.name,
     ]
 
 
@@ -256,10 +255,7 @@ def _fetch(named: IdxSet) -> Path:
 
 def _missing(named: IdxSet, what: str) -> DataError:
     files = ", ".join(file.name for file in named.files)
-    own = os.environ.get("CONVATLAS_DATA")
-    folder = f"$CONVATLAS_DATA/{named.name}/"
-    where = f"{folder} (CONVATLAS_DATA is {printable(own) if own else 'not set: set it to a folder of yours'})"
-    return DataError(what, do=f"put {files} into {where}")
+    return DataError(what, do=f"put {files} into {said_own(f'{named.name}/')}")
 
 
 def _read_part(

@@ -19,16 +19,18 @@ def figures() -> str:
         return "No figures are kept with this version. `make figures` measures them."
     lines = [
         (
-            f"[{r['network']}](networks/{r['network']}.md)", r["data"], f"`{r['recipe']}`",
+            f"[{r['network']}](networks/{r['network']}.md)", r["data"], f"`{r['recipe']}`", str(r["epochs"]),
             _percent(r["median_error_percent"]), ", ".join(f"{e:.2f}" for e in r["errors_percent"]),
             _published(r), f"{r['minutes']:g}",
         )
         for r in rows
     ]  # fmt: skip
-    how = dict.fromkeys((r["command"], str(r["machine"])) for r in rows)
-    listed = "\n".join(f"- `{command}` on {machine}" for command, machine in how)
-    heading = "network|data|recipe|median:|each seed|published|minutes:"
-    return "\n\n".join([f"{table(heading, lines)}\n{listed}", *map(_shown, with_curves())])
+    commands: dict[str, list[str]] = {}
+    for r in rows:
+        commands.setdefault(str(r["machine"]), []).append(f"- `{r['command']}`")
+    listed = (f"On {machine}:\n\n" + "\n".join(dict.fromkeys(own)) for machine, own in commands.items())
+    heading = "network|data|recipe|epochs:|median:|each seed|published|minutes:"
+    return "\n\n".join([table(heading, lines), *map(_shown, with_curves()), *listed])
 
 
 def with_curves() -> dict[str, list[dict[str, Any]]]:

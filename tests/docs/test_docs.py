@@ -260,11 +260,11 @@ def test_figures_are_shown_when_they_are_there(part, monkeypatch: pytest.MonkeyP
     assert "make bench" in part("speed")
     row = {
         "network": "lenet5", "data": "mnist", "recipe": "lenet5", "command": "convatlas train lenet5 mnist",
-        "seeds": [0, 1, 2], "median_error_percent": 0.8, "errors_percent": [0.79, 0.8, 0.83],
+        "epochs": 20, "seeds": [0, 1, 2], "median_error_percent": 0.8, "errors_percent": [0.79, 0.8, 0.83],
         "published_percent": 0.8, "minutes": 12.5, "machine": "2 cores",
     }  # fmt: skip
     (tmp_path / "figures.json").write_text(json.dumps([row]))
-    assert "| 0.80 % | 0.79, 0.80, 0.83 | 0.80 % | 12.5 |" in part("figures")
+    assert "| 20 | 0.80 % | 0.79, 0.80, 0.83 | 0.80 % | 12.5 |" in part("figures")
     (tmp_path / "figures.json").write_text(json.dumps([{**row, "source": "table 6"}]))
     assert "| 0.80 % (table 6) | 12.5 |" in part("figures")
     (tmp_path / "figures.json").write_text(json.dumps([{**row, "published_percent": None}]))

@@ -109,6 +109,11 @@ def difference(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> float:
     )
 
 
+def difference_of_all(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> float:
+    """As `difference`, of all tensors as one: a bias that began at zero is nothing but a rounded gradient."""
+    return difference(*({"all": torch.cat([tensor.flatten() for tensor in each.values()])} for each in (ours, theirs)))
+
+
 def compared(
     make: Callable[[], nn.Module], chosen: Recipe, ranks: Ranks, *, double: bool = True, steps: int | None = None
 ) -> Any:
@@ -118,7 +123,8 @@ def compared(
 
     (ours, counted), (theirs, expected) = of(ranks), of(ALONE)
     loss = abs(counted[0] - expected[0]) / expected[0]
-    return {"weights": difference(ours, theirs), "loss": loss, "counts": counted[1:] == expected[1:]}
+    found = {"weights": difference(ours, theirs), "all weights": difference_of_all(ours, theirs)}
+    return found | {"loss": loss, "counts": counted[1:] == expected[1:]}
 
 
 def evaluated(ranks: Ranks, batch_size: int) -> bool:

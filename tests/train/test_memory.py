@@ -22,7 +22,7 @@ from tests.train.reference import digest as last_digest
 
 
 def run(out, *, fail_at=None, resume=False):
-    """A run that has no memory for one of its forward passes: 16 of training, then validation and test."""
+    """A run that has no memory for one of its forward passes: the estimate, 16 of training, then validation and test."""
     torch.manual_seed(0)
     model = create_model("lenet5_modern")
     passes = itertools.count(1)
@@ -81,7 +81,8 @@ def test_the_run_ends_with_the_last_checkpoint_and_goes_on_exactly(tmp_path, exp
 @pytest.mark.full
 def test_memory_may_run_out_at_each_of_20_places_and_more(tmp_path, expected):
     """In each step of an epoch, in validation and in the test."""
-    places = itertools.takewhile(lambda place: message_at(tmp_path / str(place), place, expected), itertools.count(1))
+    # The first pass is the estimate, which nothing depends on.
+    places = itertools.takewhile(lambda place: message_at(tmp_path / str(place), place, expected), itertools.count(2))
     assert len(list(places)) >= 20
 
 

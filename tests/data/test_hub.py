@@ -65,6 +65,7 @@ def test_what_arrives_is_what_lies_there_and_only_in_parts(repository, tmp_path)
 
 
 @pytest.mark.full
+@pytest.mark.timeout(900)
 def test_a_run_learns_what_it_learns_from_the_same_shards_on_the_disk(repository, tmp_path):
     words = ["train", "lenet5_modern", "--set", "epochs=2", "--set", "batch_size=8"]
     with serving(repository) as server:

@@ -22,7 +22,7 @@ from tests.train.reference import digest as last_digest
 
 
 def run(out, *, fail_at=None, resume=False):
-    """A run that has no memory for one of its forward passes: the estimate, 16 of training, then validation and test."""
+    """A run without memory for one of its forward passes: the estimate, 16 of training, then validation and test."""
     torch.manual_seed(0)
     model = create_model("lenet5_modern")
     passes = itertools.count(1)

@@ -133,7 +133,7 @@ def test_disk_that_fails_at_every_operation_of_a_save(run, monkeypatch, number):
     assert run.restore()[0].digest == new
 
 
-def test_disk_full_by_the_kernel(run):
+def test_a_file_size_limit_by_the_kernel(run):
     """The kernel's own refusal, by a limit on file sizes, in a child process."""
     old = save(run, 1)
     child = os.fork()
@@ -143,7 +143,7 @@ def test_disk_full_by_the_kernel(run):
         try:
             save(run, 2)
         except StorageError as error:
-            os._exit(0 if "disk full" in str(error) and "bytes" in str(error) else 2)
+            os._exit(0 if "limit on the size of files" in str(error) and "bytes" in str(error) else 2)
         os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert run.restore()[0].digest == old

@@ -213,7 +213,12 @@ def storage_errors(doing: str, path: Path, size: int) -> Iterator[None]:
 
 
 def _storage_error(error: OSError, doing: str, path: Path, size: int) -> StorageError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if error.errno == errno.EFBIG:
+        return StorageError(
+            f"a limit on the size of files stopped {doing} {path} (needs {size:,} bytes)",
+            do="raise the limit with ulimit -f unlimited, then go on with --resume",
+        )
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
         try:
             free = f"{shutil.disk_usage(path.parent).free:,} bytes free"
         except OSError:

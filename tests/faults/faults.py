@@ -78,6 +78,8 @@ FAULTS = (
     Fault("torn groups not told", "data/torn.py", "    if not torn:", "    if True:", ("tests/data/test_parquet.py",)),
     Fault("streamed columns not chosen", "data/packed/shards.py", '"image", where, columns.get("image"))', '"image", where)', ("tests/data/test_hub.py",)),
     Fault("whole files of the hub fetched", "data/hub.py", 'cache_type="none"', 'cache_type="all"', ("tests/data/test_hub.py",)),
+    Fault("small disk not refused", "train/folder.py", "        if free < needed:", "        if False:", ("tests/train/test_small_disk.py",)),
+    Fault("file size limit taken for a full disk", "durable.py", "error.errno == errno.EFBIG", "False", ("tests/train/test_small_disk.py",)),
     Fault("second signal waits", "train/stop.py", "        if request():\n", "        if False:\n", ("tests/train/test_signals.py",)),
     Fault("running statistics not averaged", "train/state.py", "if copied.is_floating_point() == is_averaged]", "if isinstance(copied, nn.Parameter) == is_averaged]", ("tests/train/test_average.py",)),
     Fault("average not restored", "train/state.py", "self.evaluated.load_state_dict(weights)", "pass", ("tests/train/test_resume.py",)),

@@ -55,6 +55,8 @@ STEPS = {
     "weighted": ("imbalance=weights",),
     "averaged": ("ema=0.9", "loss.label_smoothing=0.1"),
 }
+# GoogLeNet's paper trains it with its auxiliary classifiers (section 5).
+AUXILIARY = {"googlenet": ("auxiliary=0.3",)}
 RUN = (
     "lenet5_modern",
     "--set",
@@ -265,9 +267,12 @@ def everything(ranks: Ranks, folder: Path, names: list[str]) -> dict[str, Any]:
         # The smallest input of each network, by an even frame around the 28x28 images.
         frames = {name: max(2, (get_variant(name).min_size - 27) // 2) for name in names}
         return {
-            name: compared(made(name), recipe(*PLAIN, f"preprocess.padding={frame}"), ranks, double=False, steps=1)
+            name: compared(
+                made(name), recipe(*PLAIN, f"preprocess.padding={frame}", *AUXILIARY.get(name, ())), ranks,
+                double=False, steps=1,
+            )
             for name, frame in frames.items()
-        }
+        }  # fmt: skip
     first = made("lenet5_modern")
     found: dict[str, Any] = {
         "steps": {what: compared(first, recipe(*PLAIN, *more), ranks) for what, more in STEPS.items()}

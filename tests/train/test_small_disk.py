@@ -1,4 +1,4 @@
-"""R5: a run on a disk of its own that is too small, or that fills up while it trains."""
+"""R5: a run on a disk of its own that is too small, or fills up, or may not hold a file of some size any more."""
 
 import os
 import shutil
@@ -47,6 +47,36 @@ if at:
     print(digest(place / "run"))
 """
 
+# No file may become larger than 20 kB from a step on, until the run goes on.
+LIMITED = """
+import resource
+import sys
+from pathlib import Path
+
+from convatlas.errors import StorageError
+from convatlas.train.folder import RunFolder
+from convatlas.train.loop import StepDone
+from tests.train.reference import digest, run_once
+
+run, at = Path(sys.argv[1]), int(sys.argv[2])
+_, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+
+def limit(event):
+    if isinstance(event, StepDone) and event.step == at:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, most))
+
+
+try:
+    run_once(run, workers=0, on_event=limit)
+except StorageError as error:
+    print(error.exit_code, error)
+resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+print(RunFolder(run).restore()[0].step)
+run_once(run, workers=0)
+print(digest(run))
+"""
+
 
 def _cannot(reason: str) -> None:
     pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
@@ -79,6 +109,19 @@ def test_a_disk_that_fills_up_costs_no_checkpoint(tmp_path):
     """A checkpoint comes every 8 steps; the disk is full from step 29 on."""
     said, kept, ended = on_small_disk(tmp_path / "disk", "16m", 29)
     assert said.startswith("5 ") and "disk full" in said and "bytes" in said and "last good: step 24" in said
+    assert kept == "24"
+    run_once(tmp_path / "run", workers=0)
+    assert ended == digest(tmp_path / "run")
+
+
+@pytest.mark.slow
+def test_a_limit_of_the_file_size_costs_no_checkpoint(tmp_path):
+    command = [sys.executable, "-c", LIMITED, str(tmp_path / "limited"), "29"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    said, kept, ended = done.stdout.splitlines()
+    assert said.startswith("5 a limit on the size of files stopped writing ")
+    assert "bytes); last good: step 24. Do: raise the limit" in said
     assert kept == "24"
     run_once(tmp_path / "run", workers=0)
     assert ended == digest(tmp_path / "run")

@@ -64,6 +64,8 @@ def test_groups_hang_together_by_copies():
     found = tied(["1", "1", "2", "3"], ["p", "q", "q", "r"])
     assert found[0] == found[1] == found[2] != found[3]
     assert tied(["1", "1", "2"], ()) == ("1", "1", "2")
+    # Two images that cannot be decoded are no copies of each other.
+    assert len(set(tied(["", "", "2"], ["p", "q", "q"]))) == 2
 
 
 @pytest.mark.parametrize(

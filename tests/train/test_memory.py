@@ -131,7 +131,7 @@ def test_measuring_leaves_no_trace():
 def test_the_next_step_keeps_the_images_of_a_step(batch_size, parts, step):
     """There is plenty of memory for a network this small: half of what failed."""
     found = out_of_memory(nn.Linear(4, 2), torch.zeros(2, 4), step=3, batch_size=batch_size, parts=parts)
-    assert f"with {batch_size // parts} images at once" in found.what
+    assert re.search(rf"with {batch_size // parts:,} images? at once", found.what)
     assert re.search(step, found.do)
 
 
@@ -167,7 +167,7 @@ def test_a_process_with_a_limit_is_told_what_fits(tmp_path):
     """1,024 images need 67 MB a map; the parts that the message names are tried in another process."""
     refused = limited(tmp_path / "refused")
     assert refused.returncode == 6, refused.stderr
-    assert "memory ran out at step 1 with 1024 images at once" in refused.stdout
+    assert "memory ran out at step 1 with 1,024 images at once" in refused.stdout
     assert "fit by estimate" in refused.stdout, refused.stdout
     setting = refused.stdout.partition("--set ")[2].split(",")[0]
     again = limited(tmp_path / "again", setting)

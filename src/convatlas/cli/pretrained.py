@@ -8,6 +8,7 @@ import torch
 from pydantic import ValidationError
 
 from convatlas.data.preprocess import Preprocess
+from convatlas.data.tree import counted
 from convatlas.errors import StorageError
 from convatlas.models import create_model as empty_model
 from convatlas.models.network import Network
@@ -59,7 +60,9 @@ def finetuned(name: str, base: Recipe, source: str, *, is_asked: bool) -> tuple[
     if is_asked:
         return base, Pretrained(source, (remark,) if remark else ())
     recipe = finetune(base, empty_model(name, device="meta"), known)
-    frozen = [f"rows up to {row} stay as they are for {epochs} epochs" for row, epochs in recipe.finetune.freeze]
+    frozen = [
+        f"rows up to {row} stay as they are for {counted(epochs, 'epoch')}" for row, epochs in recipe.finetune.freeze
+    ]
     return recipe, Pretrained(source, (remark, *frozen))
 
 

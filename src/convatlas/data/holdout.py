@@ -55,7 +55,7 @@ def tied(digests: Sequence[str], groups: Sequence[str]) -> tuple[str, ...]:
     """What must stay together: images of one group, copies of one picture, and what hangs together by both.
 
     Args:
-        digests: of each image, equal for copies.
+        digests: of each image, equal for copies; empty for one that cannot be decoded, which is a copy of none.
         groups: of each image, or nothing.
 
     Returns:
@@ -72,7 +72,8 @@ def tied(digests: Sequence[str], groups: Sequence[str]) -> tuple[str, ...]:
         return of
 
     for digest, group in zip(digests, groups, strict=True):
-        parent[root(f"file {digest}")] = root(f"group {group}")
+        if digest:
+            parent[root(f"file {digest}")] = root(f"group {group}")
     return tuple(root(f"group {group}") for group in groups)
 
 

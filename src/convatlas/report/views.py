@@ -22,13 +22,14 @@ def views_section(views: Views | None) -> str:
     if views is None:
         return "<p>No image is kept here.</p>"
     passes, _, height, width = views.rows[0].training.shape
+    epochs = "epoch shows" if passes == 1 else f"{passes} epochs show"
     sentence = (
-        f"{counted(len(views.rows), 'training image')} before preprocessing, as the first {passes} epochs show "
+        f"{counted(len(views.rows), 'training image')} before preprocessing, as the first {epochs} "
         f"{'it' if len(views.rows) == 1 else 'them'}, and as evaluation and <code>predict</code> do. The network gets "
         f"{width}\u00a0\u00d7\u00a0{height} pixels. {escape(views.note)}"
     )
-    epochs = "".join(f"<th scope=col>Epoch {i + 1}</th>" for i in range(passes))
-    head = f"<tr><th scope=col>Class</th><th scope=col>As it is</th>{epochs}<th scope=col>Evaluation</th></tr>"
+    heads = "".join(f"<th scope=col>Epoch {i + 1}</th>" for i in range(passes))
+    head = f"<tr><th scope=col>Class</th><th scope=col>As it is</th>{heads}<th scope=col>Evaluation</th></tr>"
     body = "\n".join(map(_row, views.rows))
     return (
         f"<p>{sentence.strip()}</p>\n"

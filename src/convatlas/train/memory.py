@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from convatlas.data.images import AnyImages
 from convatlas.data.mishaps import is_out_of_memory
 from convatlas.data.preprocess import Preprocess
+from convatlas.data.tree import counted
 from convatlas.errors import OutOfMemoryError
 
 # What a step needs besides the tensors kept for the backward pass: their gradients, the libraries' workspaces.
@@ -44,7 +45,7 @@ def out_of_memory(
         ranks: how many ranks shared them.
     """
     failed = -(-batch_size // (parts * ranks))
-    where = f"memory ran out at step {step} with {failed} images at once"
+    where = f"memory ran out at step {step} with {counted(failed, 'image')} at once"
     need = None if failed == 1 else bytes_per_image(model, sample)
     return _with_advice(where, failed, need, available_bytes(sample.device), batch_size=batch_size, ranks=ranks)
 
@@ -74,7 +75,7 @@ def refuse_too_large(model: nn.Module, sample: Tensor, *, batch_size: int, parts
     kept = None if need is None else int(images * need / _MARGIN)
     if free is None or need is None or kept is None or kept <= free:
         return kept
-    where = f"{images} images at once do not fit in memory"
+    where = f"{counted(images, 'image')} at once do not fit in memory"
     raise _with_advice(where, images, need, free, batch_size=batch_size, ranks=ranks)
 
 
@@ -85,11 +86,11 @@ def _with_advice(
         return OutOfMemoryError(where, do="use smaller images (--set preprocess.size), or a machine with more memory")
     fits = failed // 2
     if need is None or free is None:
-        estimate = f"{fits} may fit"
+        estimate = f"{fits:,} may fit"
     else:
         fits = max(1, min(fits, int(free / need)))
         estimate = (
-            f"{_shown(free / 1e9)} GB are free, an image needs about {_shown(need / 1e6)} MB; {fits} fit by estimate"
+            f"{_shown(free / 1e9)} GB are free, an image needs about {_shown(need / 1e6)} MB; {fits:,} fit by estimate"
         )
     fits *= ranks
     needed = -(-batch_size // fits)

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from convatlas.data.tree import counted
 from convatlas.errors import NonFiniteError
 from convatlas.intervals import wilson_interval
 from convatlas.train.calibration import Calibration, calibration
@@ -32,7 +33,7 @@ class Evaluation:
     def __post_init__(self) -> None:
         if not math.isfinite(self.loss):
             raise NonFiniteError(
-                f"the loss on {self.images:,} images is {self.loss}, though the weights are finite",
+                f"the loss on {counted(self.images, 'image')} is {self.loss}, though the weights are finite",
                 do="lower the learning rate with --set optimizer.lr",
             )
 

@@ -15,6 +15,7 @@ from convatlas.analysis.cost import layer_macs
 from convatlas.data.loader import Batch, Loader
 from convatlas.data.mishaps import is_out_of_memory
 from convatlas.data.record import Record
+from convatlas.data.tree import counted
 from convatlas.errors import StorageError
 from convatlas.train.distributed import ALONE, Ranks
 from convatlas.train.fast_layers import fast_layers
@@ -248,5 +249,5 @@ def _remark(best: Candidate, rates: dict[str, float], images: int) -> str:
     rest = ", ".join(f"{name} {rate:,.4g}" for rate, name in others)
     return (
         f"trained in {chosen}: {rates[chosen]:,.4g} images/s, against {rest} "
-        f"(measured on {images} images, {torch.get_num_threads()} threads)"
+        f"(measured on {counted(images, 'image')}, {counted(torch.get_num_threads(), 'thread')})"
     )

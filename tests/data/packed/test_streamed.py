@@ -266,6 +266,10 @@ def test_shards_that_are_sorted_by_class_are_told(tmp_path):
             lambda p: shutil.copy(p / "train-00000-of-00003.parquet", p / "train-00000-of-00004.parquet"),
             "more than one",
         ),
+        (
+            lambda p: shutil.copy(p / "train-00000-of-00003.parquet", p / "train-00003-of-00003.parquet"),
+            "has 4 shards of train, their names say 3",
+        ),
         (lambda p: hub_shards(p, [0, 5], part="test"), "labels from 0 to 5, the classes are 0 to 1"),
         (lambda p: [file.rename(p / file.name.replace("train", "extra")) for file in p.iterdir()], "none of train"),
     ],

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from convatlas.data.decode import printable
+from convatlas.data.tree import counted
 from convatlas.errors import DataError
 
 PACKED = "packed.json"
@@ -126,10 +127,16 @@ def find_shards(path: Path) -> dict[str, list[Path]]:
         shards[int(match["number"])] = folder / match.string
     for part, shards in found.items():
         missing = [number for number in range(counts[part]) if number not in shards]
-        if missing or len(shards) > counts[part]:
+        if missing:
             raise DataError(
-                f'"{printable(str(folder))}" lacks {len(missing):,} of {counts[part]:,} shards of {part} '
-                f"(the first is number {missing[0] if missing else counts[part]})",
+                f'"{printable(str(folder))}" lacks {len(missing):,} of {counted(counts[part], "shard")} of {part} '
+                f"(the first is number {missing[0]})",
                 do="fetch them, too",
+            )
+        if len(shards) > counts[part]:
+            raise DataError(
+                f'"{printable(str(folder))}" has {counted(len(shards), "shard")} of {part}, their names say '
+                f"{counts[part]:,}",
+                do="remove those that do not belong to the set",
             )
     return {part: [shards[number] for number in sorted(shards)] for part, shards in found.items()}

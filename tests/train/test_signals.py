@@ -18,7 +18,7 @@ def test_a_second_signal_ends_it_at_once():
 @pytest.mark.timeout(600)
 def test_stopped_at_some_moments():
     """In batches of validation, in file operations of saves, and a second time in those of the closing save."""
-    assert signalled("moments", 90, seed=2) == {"evaluation": 1, "save": 1, "closing": 1}
+    assert signalled("moments", 40, seed=2) == {"evaluation": 1, "save": 3, "closing": 1}
 
 
 @pytest.mark.slow

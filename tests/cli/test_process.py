@@ -15,6 +15,11 @@ from PIL import Image
 from tests.cli.harness import Ran, assert_refusal, class_folders, command, environment, process
 
 
+def heeding() -> None:
+    """Let a child heed Ctrl-C, which what a shell starts in the background does not."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def shell(line: str, *arguments: object) -> Ran:
     """Run a line of bash; CONVATLAS in it stands for the command."""
     program = f"'{sys.executable}' -m convatlas"
@@ -78,7 +83,7 @@ def test_ctrl_c_while_images_are_read(tmp_path):
             os.link(tmp_path / "large" / name / "0.png", tmp_path / "large" / name / f"{index}.png")
     arguments = command("train", "lenet5", tmp_path / "large", "--out", tmp_path / "run")
     with subprocess.Popen(
-        arguments, env=environment(None), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        arguments, env=environment(None), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heeding
     ) as running:
         while running.poll() is None and not reads(running.pid, tmp_path / "large"):
             time.sleep(0.005)
@@ -106,7 +111,12 @@ def test_ctrl_c_while_modules_are_imported(library):
     # What pip has made of the project's entry point: `python -m` would import torch before a line of ours is run.
     script = Path(sysconfig.get_path("scripts"), "convatlas")
     with subprocess.Popen(
-        [script, "list"], env=environment(None), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [script, "list"],
+        env=environment(None),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heeding,
     ) as running:
         while running.poll() is None and library not in Path(f"/proc/{running.pid}/maps").read_text():
             time.sleep(0.005)
@@ -119,7 +129,7 @@ def test_ctrl_c_while_an_image_is_awaited(trained, tmp_path):
     os.mkfifo(tmp_path / "camera.png")
     arguments = command("predict", trained, tmp_path / "camera.png")
     with subprocess.Popen(
-        arguments, env=environment(None), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        arguments, env=environment(None), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heeding
     ) as running:
         # Opening for writing returns when the other side reads.
         camera = os.open(tmp_path / "camera.png", os.O_WRONLY)

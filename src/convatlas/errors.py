@@ -22,6 +22,11 @@ def printable(name: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in name)
 
 
+def counted(number: int, what: str) -> str:
+    """A number with its noun, like "1 image" or "5,000 images"."""
+    return f"{number:,} {what}{'' if number == 1 else 'es' if what.endswith('s') else 's'}"
+
+
 class ConvAtlasError(Exception):
     """A problem that the reader can solve.
 
@@ -84,10 +89,15 @@ class UnsafeError(ConvAtlasError):
     exit_code = 8
 
 
+def near_names(name: str, known: Iterable[str]) -> list[str]:
+    """Those of `known` that a misspelt `name` may mean, the nearest first; none, or three at most."""
+    return get_close_matches(name, sorted(known), n=3, cutoff=0.5)
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Say which of `known` are meant by a misspelt `name`: the nearest names, or all of them if none is near."""
     names = sorted(known)
-    close = get_close_matches(name, names, n=3, cutoff=0.5)
+    close = near_names(name, names)
     if not close and len(names) > _NAMES_SHOWN:
         return f"none of the {len(names)} known names is near it"
     shown = close or names

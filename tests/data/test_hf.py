@@ -3,6 +3,7 @@
 import sys
 from io import BytesIO
 
+import datasets
 import numpy as np
 import pytest
 import torch
@@ -16,7 +17,6 @@ from convatlas.data.source import load_data
 from convatlas.errors import DataError, UsageError
 from tests.data.photos import encoded, photo
 
-datasets = pytest.importorskip("datasets")
 PREPROCESS = Preprocess(channels=3, size=(12, 12), fit="crop")
 PHOTOS = [encoded(photo(seed, (40, 30)), "JPEG" if seed % 2 else "PNG") for seed in range(20)]
 

@@ -4,14 +4,14 @@ import os
 import subprocess
 import sys
 
+import datasets
+import pyarrow.parquet as parquet
 import pytest
 
 from convatlas.cli.main import main
 from tests.data.hub_server import serving
 from tests.data.photos import encoded, photo
 
-datasets = pytest.importorskip("datasets")
-parquet = pytest.importorskip("pyarrow.parquet")
 PHOTOS = [encoded(photo(seed, (160, 120)), "JPEG" if seed % 2 else "PNG") for seed in range(60)]
 NAME = "hf:owner/name,stream=yes"
 FEATURES = datasets.Features(

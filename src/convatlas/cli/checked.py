@@ -8,7 +8,7 @@ from convatlas.cli.output import print_line, print_table, print_text
 from convatlas.data.check import Check, spread
 from convatlas.data.decode import printable
 from convatlas.data.problems import KINDS
-from convatlas.data.tree import counted
+from convatlas.errors import counted
 
 _EXAMPLES = 3
 _CLASSES = 12

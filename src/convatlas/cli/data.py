@@ -9,7 +9,7 @@ from convatlas.cli.looked import print_info
 from convatlas.cli.options import DATA_HELP, Json, Offline, OnCorrupt
 from convatlas.cli.output import counting_progress, note, print_json, print_line
 from convatlas.data.info import info
-from convatlas.data.tree import counted
+from convatlas.errors import counted
 from convatlas.pack import SHARD_SIZE, pack
 
 app = typer.Typer(help="Look at a data set, or pack it for quick reading.", rich_markup_mode=None)

@@ -6,7 +6,6 @@ import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
-from difflib import get_close_matches
 from typing import Annotated, TextIO
 
 import typer
@@ -14,7 +13,7 @@ from typer.exceptions import TyperException
 
 import convatlas
 from convatlas.cli import check, compare, data, draw, evaluate, hub, models, predict, train, weights
-from convatlas.errors import EXIT_INTERRUPTED, ConvAtlasError, OutOfMemoryError, StorageError, UsageError
+from convatlas.errors import EXIT_INTERRUPTED, ConvAtlasError, OutOfMemoryError, StorageError, UsageError, near_names
 from convatlas.models import VARIANTS
 from convatlas.train.distributed import is_first_to_say, is_started_by_torchrun
 
@@ -122,7 +121,7 @@ def _meant(what: str) -> str:
     """The choice that is nearest to a misspelt one, to be said behind it."""
     value, between, choices = what.rpartition(" is not one of ")
     names = re.findall("'([^']+)'", choices) if between else []
-    close = get_close_matches(value.rpartition(": ")[2].strip("'"), names, n=1)
+    close = near_names(value.rpartition(": ")[2].strip("'"), names)
     return f"; the nearest is {close[0]}" if close else ""
 
 

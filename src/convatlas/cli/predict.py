@@ -7,8 +7,7 @@ import typer
 
 from convatlas.cli.options import Device, Json
 from convatlas.cli.output import note, percent, print_csv, print_json, print_line
-from convatlas.data.tree import counted
-from convatlas.errors import UsageError
+from convatlas.errors import UsageError, counted
 from convatlas.serve.files import Answers, predict_files
 from convatlas.serve.predictor import load
 from convatlas.serve.table import require_pyarrow, write_predictions

@@ -8,8 +8,7 @@ import torch
 from pydantic import ValidationError
 
 from convatlas.data.preprocess import Preprocess
-from convatlas.data.tree import counted
-from convatlas.errors import StorageError
+from convatlas.errors import StorageError, counted
 from convatlas.models import create_model as empty_model
 from convatlas.models.network import Network
 from convatlas.recipes.finetune import finetune

@@ -10,7 +10,7 @@ from convatlas.data.copies import find_copies
 from convatlas.data.examine import Examined, examine_all
 from convatlas.data.problems import Problem, class_problems, image_problems
 from convatlas.data.records import Records, list_records
-from convatlas.data.tree import counted
+from convatlas.errors import counted
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 from convatlas.data.decode import SUFFIXES, printable
 from convatlas.data.listing import Listing, quoted, require_images, require_same_classes
 from convatlas.data.table import PARTS
-from convatlas.data.tree import Folder, counted, look_through
-from convatlas.errors import DataError, UnsafeError
+from convatlas.data.tree import Folder, look_through
+from convatlas.errors import DataError, UnsafeError, counted
 
 _GIVE = "give a folder that has a folder of images for each class"
 _ARCHIVES = frozenset((".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst"))

@@ -136,7 +136,11 @@ class _Ranges(io.RawIOBase):
         return self._at
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = offset + (0, self._at, self._size if whence == io.SEEK_END else 0)[whence]
+        if whence == io.SEEK_CUR:
+            offset += self._at
+        elif whence == io.SEEK_END:
+            offset += self._size
+        self._at = offset
         return self._at
 
     def readinto(self, buffer: Any) -> int:

@@ -16,8 +16,8 @@ from convatlas.data.preprocess import Preprocess
 from convatlas.data.same import Picture, look_again, same_pictures
 from convatlas.data.threads import in_threads
 from convatlas.data.torn import notes_on_torn
-from convatlas.data.tree import LISTED, counted, listed
-from convatlas.errors import DataError
+from convatlas.data.tree import LISTED, listed
+from convatlas.errors import DataError, counted
 
 TEST_SHARE = 0.2
 OnCorrupt = Literal["error", "skip"]

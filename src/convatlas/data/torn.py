@@ -4,7 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from convatlas.data.decode import printable
-from convatlas.data.tree import counted, listed
+from convatlas.data.tree import listed
+from convatlas.errors import counted
 
 
 def notes_on_torn(

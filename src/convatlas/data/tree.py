@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from convatlas.data.decode import SUFFIXES, printable
-from convatlas.errors import DataError, StorageError
+from convatlas.errors import DataError, StorageError, counted
 
 _HIDDEN = frozenset(("thumbs.db", "desktop.ini", "__macosx"))
 _MAX_DEPTH = 32
@@ -49,11 +49,6 @@ class Ignored:
         if self.links:
             notes.append(f"did not follow {counted(len(self.links), 'link')}: {listed(self.links)}")
         return notes
-
-
-def counted(number: int, what: str) -> str:
-    """A number with its noun, like "1 image" or "5,000 images"."""
-    return f"{number:,} {what}{'' if number == 1 else 'es' if what.endswith('s') else 's'}"
 
 
 def listed(items: list[str]) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from convatlas.errors import UsageError, nearest
+from convatlas.errors import UsageError, near_names, nearest
 from convatlas.recipes.alexnet import alexnet, caffenet
 from convatlas.recipes.googlenet import googlenet
 from convatlas.recipes.inception_v4 import inception_v4
@@ -48,6 +48,5 @@ def get_recipe(name: str) -> Recipe:
         )
         raise UsageError(f"{name} is no recipe, which is a name or a .toml file", do=do)
     names = (*RECIPES, *CHOSEN)
-    known = nearest(name, names)
-    those = "one of these" if " near it" not in known else ", ".join(sorted(names))
-    raise UsageError(f"there is no recipe {name!r}; {known}", do=f"name {those}, or a .toml file")
+    those = "one of these" if near_names(name, names) else ", ".join(sorted(names))
+    raise UsageError(f"there is no recipe {name!r}; {nearest(name, names)}", do=f"name {those}, or a .toml file")

@@ -10,7 +10,7 @@ from torch import nn
 
 from convatlas.checkpoint import digest
 from convatlas.data.images import Data
-from convatlas.errors import ConvAtlasError, DataError, OutOfMemoryError, StorageError, UnsafeError, UsageError
+from convatlas.errors import ConvAtlasError, DataError, UsageError
 from convatlas.train.distributed import Ranks
 from convatlas.train.recipe import Recipe
 from convatlas.train.stop import StopRequest
@@ -55,7 +55,7 @@ def started_with(model: nn.Module, data: Data | None, recipe: Recipe | None = No
 
 
 def loaded_by_each(ranks: Ranks, load: Callable[[], Data]) -> Data:
-    """What each rank loads; where some cannot, all of them end, with the number of the first one that could not.
+    """What each rank loads; where some cannot, all of them end, with the numbers of these.
 
     Args:
         ranks: those that load.
@@ -82,9 +82,8 @@ def loaded_by_each(ranks: Ranks, load: Callable[[], Data]) -> Data:
 
 
 def _kind(error: ConvAtlasError) -> type[ConvAtlasError]:
-    """The kind of an error as `errors` has it: those made from it may want more than a text."""
-    kinds = (DataError, UsageError, StorageError, OutOfMemoryError, UnsafeError)
-    return next((kind for kind in kinds if isinstance(error, kind)), ConvAtlasError)
+    """The kind of an error as `errors` has it, made of two texts; those derived from it elsewhere may want more."""
+    return next(kind for kind in type(error).__mro__ if kind.__module__ == ConvAtlasError.__module__)
 
 
 def refuse_disagreement(ranks: Ranks, own: Callable[[], Mapping[str, str]]) -> None:

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from convatlas.data.images import AnyImages
 from convatlas.data.mishaps import is_out_of_memory
 from convatlas.data.preprocess import Preprocess
-from convatlas.data.tree import counted
-from convatlas.errors import OutOfMemoryError
+from convatlas.errors import OutOfMemoryError, counted
 
 # What a step needs besides the tensors kept for the backward pass: their gradients, the libraries' workspaces.
 _MARGIN = 2.0

@@ -7,8 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from convatlas.data.tree import counted
-from convatlas.errors import NonFiniteError
+from convatlas.errors import NonFiniteError, counted
 from convatlas.intervals import wilson_interval
 from convatlas.train.calibration import Calibration, calibration
 

@@ -15,8 +15,7 @@ from convatlas.analysis.cost import layer_macs
 from convatlas.data.loader import Batch, Loader
 from convatlas.data.mishaps import is_out_of_memory
 from convatlas.data.record import Record
-from convatlas.data.tree import counted
-from convatlas.errors import StorageError
+from convatlas.errors import StorageError, counted
 from convatlas.train.distributed import ALONE, Ranks
 from convatlas.train.fast_layers import fast_layers
 from convatlas.train.losses import Criterion, training_criterion

@@ -7,8 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from convatlas.data.decode import printable
-from convatlas.data.tree import counted
-from convatlas.errors import DataError
+from convatlas.errors import DataError, counted
 
 PACKED = "packed.json"
 PACKING = "packing.json"

@@ -10,7 +10,7 @@ demo: .venv/core
 	$(BIN)/python examples/demo.py
 
 # A process a core, and each with one thread, is quicker than the other way round.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 test: .venv/dev
 	$(PYTEST)
@@ -19,7 +19,7 @@ test-quick: .venv/dev
 	$(PYTEST) -m "not slow and not full"
 
 test-full: .venv/dev
-	$(PYTEST) -m "full or not full" --timeout 3600
+	$(PYTEST) -m "full or not full" --timeout 7200
 
 check: .venv/dev
 	$(BIN)/ruff format --check .

@@ -102,6 +102,8 @@ FAULTS = (
     Fault("padding forgotten", "data/preprocess.py", "if self.padding else images", "if False else images", ("tests/data/test_preprocess.py",)),
     Fault("draws depend on the batch", "data/hashing.py", "(items * count + draws)", "(torch.arange(len(items)) * count + draws)", ("tests/data/test_hashing.py",)),
     Fault("another of equal neighbours", "train/neighbours.py", "torch.ge(upper, lower, out=first)", "torch.gt(upper, lower, out=first)", FAST),
+    Fault("sizes of a pooling not rounded up", "train/fast_layers.py", "module.dilation, module.ceil_mode", "module.dilation, False", FAST),
+    Fault("indices kept", "train/fast_layers.py", "or not maps.requires_grad", "or True", FAST),
     Fault("rows exchanged", "train/neighbours.py", "permute(0, 2, 3, 1, 4)", "flip(1).permute(0, 2, 3, 1, 4)", FAST),
     Fault("alpha as printed", "models/alexnet.py", "1e-4 if divide_alpha_by_n else n * 1e-4", "n * 1e-4 if divide_alpha_by_n else 1e-4", ("tests/papers/test_alexnet_2012.py",)),
     Fault("stride in the second convolution", "models/resnet.py", "if i == stride_at else 1", "if i == 1 else 1", ("tests/papers/test_resnet_2015.py",)),

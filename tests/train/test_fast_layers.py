@@ -67,9 +67,34 @@ def test_neighbours_are_computed_together_only_where_a_pooling_alone_sees_them()
 @pytest.mark.parametrize(
     "pooling", [nn.MaxPool2d(3, 2), nn.MaxPool2d(2, 1), nn.MaxPool2d(2, padding=1), nn.AvgPool2d(2)]
 )
-def test_other_poolings_are_left_alone(pooling):
-    with fast_layers(nn.Sequential(nn.Conv2d(1, 6, 5), pooling)):
-        assert "forward" not in vars(pooling)
+def test_other_poolings_have_no_part_in_a_convolution(pooling):
+    model = nn.Sequential(nn.Conv2d(1, 6, 5), pooling)
+    with fast_layers(model):
+        assert model[0](torch.randn(2, 1, 16, 16)).shape == (2, 6, 12, 12)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+@pytest.mark.parametrize(
+    "pooling",
+    [
+        nn.MaxPool2d(2),
+        nn.MaxPool2d((3, 2), 2, padding=(1, 0)),
+        nn.MaxPool2d(3, stride=2, ceil_mode=True),
+        nn.MaxPool2d(3, stride=1, padding=1),
+        nn.MaxPool2d(2, dilation=2),
+    ],
+)
+def test_maxima_are_the_library_s_to_the_bit_and_keep_no_indices(pooling, layout, dtype):
+    generator = torch.Generator().manual_seed(0)
+    # Small whole numbers, so that there are equals in most windows.
+    maps = torch.randint(0, 4, (2, 8, 12, 11), generator=generator).to(dtype).to(memory_format=layout)
+    for ordinary, fast in both_ways(pooling, maps):
+        assert torch.equal(ordinary, fast)
+    kept = []
+    with fast_layers(pooling), torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t.shape), lambda t: t):
+        pooling(maps.requires_grad_())
+    assert kept == [maps.shape]
 
 
 def test_the_first_of_equal_neighbours_gets_the_gradient():
@@ -80,7 +105,9 @@ def test_the_first_of_equal_neighbours_gets_the_gradient():
         assert torch.allclose(ordinary, fast, atol=1e-5)
 
 
-@pytest.mark.parametrize("layer", [nn.MaxPool2d(2), nn.Conv2d(2, 4, 3, groups=2), nn.Conv2d(2, 3, 3, padding=1)])
+@pytest.mark.parametrize(
+    "layer", [nn.MaxPool2d(2, return_indices=True), nn.Conv2d(2, 4, 3, groups=2), nn.Conv2d(2, 3, 3, padding=1)]
+)
 def test_other_layers_are_left_alone(layer):
     with fast_layers(layer):
         assert "forward" not in vars(layer)

@@ -1,8 +1,9 @@
-"""Quicker ways through the layers of small networks on a CPU, for the time of training; equal up to rounding.
+"""Quicker and smaller ways through some layers on a CPU, for the time of training; equal up to rounding.
 
 Libraries lay out their kernels for many channels and large maps. In networks like LeNet-5 other ways are worth it: a
 convolution whose kernel covers the whole map is a linear layer; few maps fill the processor's vectors when neighbouring
-outputs are computed as channels of their own; and then a pooling of neighbours is the larger of two channels.
+outputs are computed as channels of their own; and then a pooling of neighbours is the larger of two channels. In large
+networks a maximum pooling keeps no indices.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,17 +15,19 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from convatlas.train.neighbours import FewMapsConvolution, PooledConvolution
+from convatlas.train.pooling import ForgetfulMaxPool
 
 
 @contextmanager
 def fast_layers(model: nn.Module) -> Iterator[None]:
-    """Send a model's convolutions the quicker way for the time of the block.
+    """Send a model's convolutions and maximum poolings the better way for the time of the block.
 
     The replacement sits on the instances: classes, and with them export and tracing, keep the ordinary way.
     """
     convolutions = [module for module in model.modules() if type(module) is nn.Conv2d and _is_plain(module)]
     pooled = dict(_pooled(model, convolutions)) if convolutions else {}
     ways: dict[nn.Module, Callable[[Tensor], Tensor]] = {m: partial(_convolve, m) for m in convolutions}
+    ways |= {m: partial(_pool, m) for m in model.modules() if type(m) is nn.MaxPool2d and not m.return_indices}
     for module, pooling in pooled.items():
         ways |= {module: partial(_convolve_and_pool, module), pooling: _unchanged}
     try:
@@ -78,6 +81,13 @@ def _convolve_and_pool(module: nn.Conv2d, maps: Tensor) -> Tensor:
     if odd or maps.requires_grad or torch.is_autocast_enabled("cpu"):
         return F.max_pool2d(_convolve(module, maps), 2)
     return PooledConvolution.apply(maps, module.weight, module.bias)  # type: ignore[no-any-return]
+
+
+def _pool(module: nn.MaxPool2d, maps: Tensor) -> Tensor:
+    how = module.kernel_size, module.stride, module.padding, module.dilation, module.ceil_mode
+    if maps.device.type != "cpu" or not maps.requires_grad:
+        return F.max_pool2d(maps, *how)
+    return ForgetfulMaxPool.apply(maps, *how)  # type: ignore[no-any-return]
 
 
 def _convolve(module: nn.Conv2d, maps: Tensor) -> Tensor:

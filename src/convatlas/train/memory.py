@@ -12,6 +12,7 @@ from convatlas.data.images import AnyImages
 from convatlas.data.mishaps import is_out_of_memory
 from convatlas.data.preprocess import Preprocess
 from convatlas.errors import OutOfMemoryError, counted
+from convatlas.train.fast_layers import fast_layers
 
 # What a step needs besides the tensors kept for the backward pass: their gradients, the libraries' workspaces.
 _MARGIN = 2.0
@@ -125,7 +126,8 @@ def bytes_per_image(model: nn.Module, sample: Tensor) -> int | None:
         with torch.random.fork_rng(), torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
             tried = copy.deepcopy(model)
             # While the output lives, so do the tensors that are counted, and no two of them share an address.
-            output = tried(sample)
+            with fast_layers(tried):
+                output = tried(sample)
             own = {parameter.untyped_storage().data_ptr() for parameter in tried.parameters()}
             del output
     except (RuntimeError, MemoryError) as error:

@@ -26,14 +26,12 @@ from convatlas.data.crop import AreaCrop
 from convatlas.data.images import AnyImages
 from convatlas.data.loader import Loader
 from convatlas.data.originals import LazyImages, Originals
-from convatlas.data.preprocess import Preprocess
 from convatlas.data.source import load_data
 from convatlas.pack import pack
 from peers import Pair, measured_in_turn, write_rows
+from train import INPUT
 
-_PHOTOS, _BATCH = 1_000, 32
-_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-_INPUT = Preprocess(channels=3, size=(224, 224), fit="crop", mean=_MEAN, std=_STD)
+_PHOTOS, BATCH = 1_000, 32
 
 
 def photos(folder: Path, target: Path) -> list[Path]:
@@ -51,14 +49,14 @@ def photos(folder: Path, target: Path) -> list[Path]:
 def images(files: list[Path], room: int) -> AnyImages:
     names = tuple(path.name for path in files)
     digests = tuple(hashlib.sha256(path.read_bytes()).hexdigest() for path in files)
-    originals = Originals(lambda i: files[i].read_bytes(), names, _INPUT, room)
+    originals = Originals(lambda i: files[i].read_bytes(), names, INPUT, room)
     return LazyImages(originals, torch.arange(len(files)), torch.zeros(len(files), dtype=torch.int64), names, digests)
 
 
 def packed(folder: Path, target: Path) -> AnyImages:
     """All of the photos, scaled once, as `convatlas data pack --size 256` writes them; read as training reads them."""
     pack(folder, target, shorter_side=256)
-    data = load_data(target, _INPUT)
+    data = load_data(target, INPUT)
     parts = [part for part in (data.train, data.validation, data.test) if part is not None]
     return max(parts, key=len)
 
@@ -69,15 +67,26 @@ def our_pass(loader: Loader, epoch: int) -> float:
     return (time.perf_counter() - started) / seen
 
 
-def their_pass(folder: Path, workers: int) -> float:
+def their_loader(folder: Path, workers: int) -> DataLoader:
+    """The usual batches of a folder of photos."""
     transform = v2.Compose([
-        v2.RandomResizedCrop(224), v2.RandomHorizontalFlip(), v2.ToImage(),
-        v2.ToDtype(torch.float32, scale=True), v2.Normalize(_MEAN, _STD),
+        v2.RandomResizedCrop(INPUT.size), v2.RandomHorizontalFlip(), v2.ToImage(),
+        v2.ToDtype(torch.float32, scale=True), v2.Normalize(INPUT.mean, INPUT.std),
     ])  # fmt: skip
-    loader = DataLoader(ImageFolder(str(folder), transform), _BATCH, shuffle=True, num_workers=workers)
+    data = ImageFolder(str(folder), transform)
+    return DataLoader(data, BATCH, shuffle=True, num_workers=workers, persistent_workers=workers > 0)
+
+
+def their_pass(folder: Path, workers: int) -> float:
+    loader = their_loader(folder, workers)
     started = time.perf_counter()
     seen = sum(len(labels) for _, labels in loader)
     return (time.perf_counter() - started) / seen
+
+
+def default_folder() -> Path:
+    """The photos that lie beside other data."""
+    return Path(os.environ.get("CONVATLAS_DATA", "")) / "imagenet-samples"
 
 
 def row(pair: Pair, what: str) -> dict[str, str | float]:
@@ -87,9 +96,8 @@ def row(pair: Pair, what: str) -> dict[str, str | float]:
 
 
 def main() -> None:
-    default = Path(os.environ.get("CONVATLAS_DATA", "")) / "imagenet-samples"
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", nargs="?", type=Path, default=default)
+    parser.add_argument("folder", nargs="?", type=Path, default=default_folder())
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
@@ -100,10 +108,10 @@ def main() -> None:
         files = photos(arguments.folder, folder)
         workers = min(range(cores + 2), key=lambda count: their_pass(folder, count))
         print(f"the peer is quickest with {workers} workers")
-        cold = Loader(images(files, 0), _INPUT, batch_size=_BATCH, crop=AreaCrop(), workers=cores)
-        warm = Loader(images(files, 1 << 31), _INPUT, batch_size=_BATCH, crop=AreaCrop(), workers=cores)
+        cold = Loader(images(files, 0), INPUT, batch_size=BATCH, crop=AreaCrop(), workers=cores)
+        warm = Loader(images(files, 1 << 31), INPUT, batch_size=BATCH, crop=AreaCrop(), workers=cores)
         our_pass(warm, 0)
-        streamed = Loader(packed(folder, Path(other)), _INPUT, batch_size=_BATCH, crop=AreaCrop(), workers=cores)
+        streamed = Loader(packed(folder, Path(other)), INPUT, batch_size=BATCH, crop=AreaCrop(), workers=cores)
         rows = []
         for loader, what in ((cold, "decoding each"), (warm, "decoded before"), (streamed, "from packed Parquet")):
             ours = partial(our_pass, loader, 1)

@@ -11,12 +11,12 @@ from peers import Pair, measured_in_turn
 
 
 def serve(call: Callable[[], object]) -> None:
-    """Make a call for every line that comes in, and tell its seconds and the process's peak memory in MiB."""
+    """Make a call for every line that comes in, and tell its seconds, its result and the peak memory in MiB."""
     for _ in sys.stdin:
         started = time.perf_counter()
-        call()
+        result = call()
         seconds = time.perf_counter() - started
-        print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]), flush=True)
+        print(json.dumps([seconds, result, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]), flush=True)
 
 
 class Side:
@@ -25,12 +25,13 @@ class Side:
     def __init__(self, *arguments: str) -> None:
         command = [sys.executable, sys.argv[0], *arguments]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.peak = 0.0
+        self.peak, self.results = 0.0, []
 
     def call(self) -> float:
         self.process.stdin.write("\n")
         self.process.stdin.flush()
-        seconds, self.peak = json.loads(self.process.stdout.readline())
+        seconds, result, self.peak = json.loads(self.process.stdout.readline())
+        self.results.append(result)
         return seconds
 
     def close(self) -> None:

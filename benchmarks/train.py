@@ -8,10 +8,12 @@ process of its own, so that neither has the other's memory, and they take turns.
 import argparse
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from convatlas.data.loader import Batch
 from convatlas.data.preprocess import Preprocess
@@ -29,18 +31,20 @@ from sides import Side, in_turn, serve
 NAMES = ("resnet18", "resnet50_v1_5", "googlenet_bn", "alexnet_owt", "vgg11")
 _SIDE = 224
 _RATE, _MOMENTUM, _DECAY = 0.001, 0.9, 1e-4
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+INPUT = Preprocess(channels=3, size=(_SIDE, _SIDE), fit="crop", mean=_MEAN, std=_STD)
 
 
-def batch_of(size: int) -> tuple[torch.Tensor, torch.Tensor]:
+def batch_of(size: int) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(0)
     return torch.randn(size, 3, _SIDE, _SIDE, generator=generator), torch.arange(size)
 
 
-def our_step(name: str, size: int) -> Callable[[], object]:
-    images, labels = batch_of(size)
+def our_training(name: str, size: int) -> Callable[[Batch], object]:
+    """What `convatlas train` does with a batch of so many images."""
     model = create_model(name)
     # As a run does at its start.
-    keep_freed_memory(refuse_too_large(model, images[:2], batch_size=size, parts=1))
+    keep_freed_memory(refuse_too_large(model, batch_of(2)[0], batch_size=size, parts=1))
     model.to(memory_format=torch.channels_last)
     for row in model.off_path:
         # The peer's are switched off, too.
@@ -50,35 +54,44 @@ def our_step(name: str, size: int) -> Callable[[], object]:
         epochs=1,
         batch_size=size,
         optimizer=Sgd(lr=_RATE, momentum=_MOMENTUM, weight_decay=_DECAY),
-        preprocess=Preprocess(channels=3, size=(_SIDE, _SIDE)),
+        preprocess=INPUT,
     )
     model.train()
     state, loss = TrainingState(model, recipe), criterion(recipe.loss)
-    batch = Batch(images.contiguous(memory_format=torch.channels_last), labels, torch.arange(size))
 
-    def run() -> None:
+    def learn(batch: Batch) -> None:
         with fast_layers(model):
             take_step(state, batch, loss, _RATE, recipe)
 
-    return run
+    return learn
 
 
-def their_step(name: str, size: int) -> Callable[[], object]:
-    images, labels = batch_of(size)
+def their_training(name: str) -> Callable[[Tensor, Tensor], object]:
+    """The peer's loop."""
     model = build(PEERS[name])
     if hasattr(model, "aux_logits"):
         model.aux_logits, model.aux1, model.aux2 = False, None, None
     model.train()
     optimizer = torch.optim.SGD(model.parameters(), lr=_RATE, momentum=_MOMENTUM, weight_decay=_DECAY)
 
-    def run() -> None:
+    def learn(images: Tensor, labels: Tensor) -> None:
         optimizer.zero_grad()
         loss = F.cross_entropy(model(images), labels)
         loss.backward()
         optimizer.step()
         loss.item()
 
-    return run
+    return learn
+
+
+def our_step(name: str, size: int) -> Callable[[], object]:
+    images, labels = batch_of(size)
+    batch = Batch(images.contiguous(memory_format=torch.channels_last), labels, torch.arange(size))
+    return partial(our_training(name, size), batch)
+
+
+def their_step(name: str, size: int) -> Callable[[], object]:
+    return partial(their_training(name), *batch_of(size))
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ from typing import Any
 from convatlas.errors import StorageError
 
 _TEMPORARY = ".tmp"
+_AGAIN = "then give the same command again; a run goes on with --resume"
 
 
 def write_durably(path: Path, data: bytes) -> None:
@@ -216,7 +217,7 @@ def _storage_error(error: OSError, doing: str, path: Path, size: int) -> Storage
     if error.errno == errno.EFBIG:
         return StorageError(
             f"a limit on the size of files stopped {doing} {path} (needs {size:,} bytes)",
-            do="raise the limit with ulimit -f unlimited, then go on with --resume",
+            do=f"raise the limit with ulimit -f unlimited, {_AGAIN}",
         )
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         try:
@@ -224,8 +225,6 @@ def _storage_error(error: OSError, doing: str, path: Path, size: int) -> Storage
         except OSError:
             free = "free space unknown"
         reason = "quota used up" if error.errno == errno.EDQUOT else "disk full"
-        return StorageError(
-            f"{reason} {doing} {path} (needs {size:,} bytes, {free})", do="free space, then go on with --resume"
-        )
+        return StorageError(f"{reason} {doing} {path} (needs {size:,} bytes, {free})", do=f"free space, {_AGAIN}")
     reason = error.strerror or type(error).__name__
-    return StorageError(f"{doing} {path} failed ({reason})", do="check the path and its permissions")
+    return StorageError(f"{doing} {path} failed ({reason})", do=f"check the path, its permissions and the disk, {_AGAIN}")

@@ -124,8 +124,6 @@ def pack(
         shards, kept = _Writer(out, plan, listing, reader).write(members)
         write_durably(out / PACKED, Manifest(plan=plan, shards=shards).model_dump_json(indent=1).encode())
         (out / PACKING).unlink()
-    except StorageError as error:
-        raise StorageError(error.what, do="free space there, then give the same command again") from error
     finally:
         lock.release()
         (out / _LOCK).unlink(missing_ok=True)
@@ -241,7 +239,8 @@ def _begin(out: Path, plan: Plan, needed: int) -> None:
     needed, free = max(0, needed - done) + _A_SHARD, free_bytes(out)
     if needed > free:
         raise StorageError(
-            f"{printable(str(out))} needs about {needed:,} bytes, {free:,} are free", do="free space there"
+            f"{printable(str(out))} needs about {needed:,} bytes, {free:,} are free",
+            do="free space there, then give the same command again",
         )
     write_durably(begun, plan.model_dump_json(indent=1).encode())
 

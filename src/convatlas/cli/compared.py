@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from convatlas.analysis.compare import Comparison, Entry
 from convatlas.analysis.units import short, size
 from convatlas.cli.output import percent, print_line, print_table, print_text, terminal_width
+from convatlas.errors import counted
 from convatlas.serve.compare import RunComparison, RunFacts
 from convatlas.serve.paired import Paired
 
@@ -110,7 +111,7 @@ def _print_paired(paired: Paired) -> None:
     for name, count in zip(("both right", "only A right", "only B right", "none right"), counts, strict=True):
         rows.append((name, f"{count:,} ({percent(count / paired.images)})"))
     rows.append(("same answer", percent(paired.agreement)))
-    print_table((f"{paired.images:,} images of {paired.data}", ""), rows, left=("",))
+    print_table((f"{counted(paired.images, 'image')} of {paired.data}", ""), rows, left=("",))
     print_line()
     print_text(_verdict(paired))
     for name, names in (("A", paired.only_first), ("B", paired.only_second)):
@@ -124,7 +125,7 @@ def _verdict(paired: Paired) -> str:
     if not tossed:
         return "On each image both are right or both are wrong."
     better = "A" if len(paired.only_first) > len(paired.only_second) else "B"
-    said = f"McNemar's exact test on the {tossed:,} images that only one knows: p = {paired.p_value:.3g}"
+    said = f"McNemar's exact test on the {counted(tossed, 'image')} that only one knows: p = {paired.p_value:.3g}"
     if paired.p_value < 0.05:
         return f"{said}; {better} is better by more than chance."
     return f"{said}; the difference may be chance."

@@ -12,6 +12,7 @@ from torch import nn
 from convatlas.cli.output import print_json, print_line, print_table
 from convatlas.cli.plan import Plan
 from convatlas.data.images import Data
+from convatlas.errors import counted
 from convatlas.train.find_batch import BatchSearch, find_batch_size
 from convatlas.train.find_rate import RateSearch, find_learning_rate
 from convatlas.train.identity import command
@@ -67,7 +68,7 @@ def _print_sizes(found: BatchSearch, batch_size: int) -> None:
     ]
     print_table(("images", "images/s", "MB"), rows)
     print_line(f"ended      {_ENDED[found.ended]}")
-    print_line(f"enough     {found.enough:,} images at once have 95 % of the best speed or more")
+    print_line(f"enough     {counted(found.enough, 'image')} at once reach 95 % of the best speed or more")
     if found.accumulate == 1:
         print_line(f"batch      the recipe's {batch_size:,} images a step fit at once")
     else:

@@ -3,13 +3,14 @@
 from convatlas.cli.output import note, print_line, print_table
 from convatlas.data.check import spread
 from convatlas.data.info import Info
+from convatlas.errors import counted
 
 
 def print_info(found: Info) -> None:
     """What is known of a data set, in lines of text."""
     for remark in found.notes:
         note(remark)
-    print_line(f"{found.name}: {found.kind}, {found.images:,} images of {len(found.classes):,} classes")
+    print_line(f"{found.name}: {found.kind}, {counted(found.images, 'image')} of {len(found.classes):,} classes")
     about = "" if found.measured == found.images else f" (by {found.measured:,} of the images)"
     width, height = (spread(side) for side in zip(*found.sizes, strict=True)) if found.sizes else ({}, {})
     for side, lengths in (("width", width), ("height", height)):

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from convatlas.errors import counted
 from convatlas.train.loop import EpochDone, Event, StepDone
 from convatlas.train.rehearsal import Rehearsal
 from convatlas.train.run import RunResult, Started
@@ -113,8 +114,8 @@ class TrainingProgress:
         match event:
             case Started():
                 note(
-                    f"{event.data.name}: {event.learnt:,} images to learn from, {event.validated:,} to choose the best "
-                    f"epoch by, {len(event.data.test):,} to test on; the run is {event.path}"
+                    f"{event.data.name}: {counted(event.learnt, 'image')} to learn from, {event.validated:,} to choose "
+                    f"the best epoch by, {len(event.data.test):,} to test on; the run is {event.path}"
                 )
                 for remark in (*self.remarks, *event.remarks):
                     note(remark)
@@ -178,10 +179,8 @@ def counting_progress(what: str, *, shown: bool = True) -> Iterator[Callable[[in
 def print_trained(result: RunResult) -> None:
     """What a finished run came to, in lines of text."""
     figures, test = result.figures, result.test
-    low, high = test.interval
-    print_line(
-        f"test error  {percent(test.top1_error)} on {test.images:,} images (95 %: {percent(low)} to {percent(high)})"
-    )
+    low, high = map(percent, test.interval)
+    print_line(f"test error  {percent(test.top1_error)} on {counted(test.images, 'image')} (95 %: {low} to {high})")
     print_line(
         f"training    {figures['seconds']:.0f} s, {figures['images_per_s']:,.0f} images/s, "
         f"best epoch {figures['best_epoch']} of {figures['epochs']}{_ENDINGS[figures['ended']]}"
@@ -203,6 +202,6 @@ def print_rehearsal(rehearsal: Rehearsal, remarks: Sequence[str]) -> None:
         else f"{seconds / 3600:,.0f} h"
     )
     print_line("dry run     two steps, validation, checkpoint and report went well; nothing is left of them")
-    print_line(f"training    {rehearsal.steps:,} steps, about {length} by the second step's time")
+    print_line(f"training    {counted(rehearsal.steps, 'step')}, about {length} by the second step's time")
     size, free = rehearsal.checkpoint_bytes / 1e6, rehearsal.free_bytes / 1e9
     print_line(f"disk        {size:,.1f} MB a checkpoint, {free:,.1f} GB free")

@@ -10,7 +10,7 @@ from torch import nn
 from convatlas.cli.output import note, percent, print_json, print_line, print_trained, training_progress
 from convatlas.cli.plan import Plan
 from convatlas.data.images import Data
-from convatlas.errors import UsageError
+from convatlas.errors import UsageError, counted
 from convatlas.train.distributed import Ranks
 from convatlas.train.folder import RunFolder
 from convatlas.train.fractions import asked, train_fractions
@@ -91,4 +91,4 @@ def carry_out(
     for point in [] if found is None else found["points"]:
         low, high = map(percent, point["interval"])
         error = f"{percent(point['top1_error'])} (95 %: {low} to {high})"
-        print_line(f"fraction    {point['fraction']:>3} {error} from {point['images']:,} images")
+        print_line(f"fraction    {point['fraction']:>3} {error} from {counted(point['images'], 'image')}")

@@ -11,7 +11,7 @@ from torch import nn
 from convatlas.data.images import Data
 from convatlas.data.loader import Batch
 from convatlas.data.mishaps import is_out_of_memory
-from convatlas.errors import OutOfMemoryError
+from convatlas.errors import OutOfMemoryError, counted
 from convatlas.train.memory import available_bytes, bytes_per_image, free_memory
 from convatlas.train.recipe import Recipe
 from convatlas.train.step import take_step
@@ -127,7 +127,8 @@ def _sizes(trial: Trial) -> Iterator[int]:
 def _some(tried: list[SizeTried], images: int) -> list[SizeTried]:
     if not tried:
         raise OutOfMemoryError(
-            f"not even {images} images fit", do="use smaller images (--set preprocess.size), or a smaller network"
+            f"there is not memory for {counted(images, 'image')}",
+            do="use smaller images (--set preprocess.size), or a smaller network",
         )
     return tried
 

@@ -18,7 +18,7 @@ from typing import Any
 from convatlas.errors import StorageError
 
 _TEMPORARY = ".tmp"
-_AGAIN = "then give the same command again; a run goes on with --resume"
+_AGAIN = "then give the same command again"
 
 
 def write_durably(path: Path, data: bytes) -> None:
@@ -217,7 +217,7 @@ def _storage_error(error: OSError, doing: str, path: Path, size: int) -> Storage
     if error.errno == errno.EFBIG:
         return StorageError(
             f"a limit on the size of files stopped {doing} {path} (needs {size:,} bytes)",
-            do=f"raise the limit with ulimit -f unlimited, {_AGAIN}",
+            do=f"raise the limit with ulimit -f unlimited, {_AGAIN}; a run goes on with --resume",
         )
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         try:
@@ -225,6 +225,11 @@ def _storage_error(error: OSError, doing: str, path: Path, size: int) -> Storage
         except OSError:
             free = "free space unknown"
         reason = "quota used up" if error.errno == errno.EDQUOT else "disk full"
-        return StorageError(f"{reason} {doing} {path} (needs {size:,} bytes, {free})", do=f"free space, {_AGAIN}")
+        return StorageError(
+            f"{reason} {doing} {path} (needs {size:,} bytes, {free})",
+            do=f"free space, {_AGAIN}; a run goes on with --resume",
+        )
     reason = error.strerror or type(error).__name__
-    return StorageError(f"{doing} {path} failed ({reason})", do=f"check the path, its permissions and the disk, {_AGAIN}")
+    return StorageError(
+        f"{doing} {path} failed ({reason})", do=f"check the path, its permissions and the disk, {_AGAIN}"
+    )

@@ -7,6 +7,7 @@ from convatlas.errors import ConvAtlasError
 from tests.data.folders import SMALL, tree_hash
 from tests.data.trees import plant
 
+LINKED = "images that lie elsewhere can be named in a .csv file with the columns path and label"
 LAYOUT = "put the images into root/CLASS/, or into root/train/CLASS/ and root/test/CLASS/"
 SAME = "give train, test and val the same class folders"
 EMPTY = "add images or remove the folder"
@@ -69,7 +70,9 @@ REFUSED = {
     "a*3 b/": ('class "b" has 0 images', EMPTY),
     "a*3 b/words.txt": ('class "b" has 0 images', EMPTY),
     "a*3 b/.DS_Store": ('class "b" has 0 images', EMPTY),
-    "a*3 b->outside c/": ('class "c" has 0 images', EMPTY),
+    "a*3 b->outside c/": (
+        'class "c" has 0 images; did not follow 1 link: b (leads outside)', f"{EMPTY}; {LINKED}",
+    ),
     "a*1 b*1": (
         "no class has two different images, so none can be held out for a test", "add images or a test folder",
     ),

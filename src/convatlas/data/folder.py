@@ -15,6 +15,8 @@ _ARCHIVES = frozenset((".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".ra
 _PICKLES = frozenset((".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib"))
 _LAYOUT = "put the images into root/CLASS/, or into root/train/CLASS/ and root/test/CLASS/"
 
+_LINKED = "images that lie elsewhere can be named in a .csv file with the columns path and label"
+
 
 @dataclass(frozen=True, slots=True)
 class _File:
@@ -37,8 +39,13 @@ def list_folder(root: Path, name: str) -> Listing:
     """
     require_folder(root, name)
     tree, ignored = look_through(root)
-    parts, notes = find_parts(tree)
-    return list_parts(parts, root, (*ignored.notes(), *notes))
+    try:
+        parts, notes = find_parts(tree)
+        return list_parts(parts, root, (*ignored.notes(), *notes))
+    except DataError as error:
+        if not ignored.links:
+            raise
+        raise DataError(f"{error.what}; {ignored.of_links()}", do=f"{error.do}; {_LINKED}") from None
 
 
 def list_parts(parts: dict[str, Folder], root: Path, notes: tuple[str, ...] = ()) -> Listing:

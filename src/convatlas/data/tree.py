@@ -47,8 +47,12 @@ class Ignored:
             number = self.other_files.total()
             notes.append(f"ignored {counted(number, 'file')} that {'is' if number == 1 else 'are'} no image ({kinds})")
         if self.links:
-            notes.append(f"did not follow {counted(len(self.links), 'link')}: {listed(self.links)}")
+            notes.append(self.of_links())
         return notes
+
+    def of_links(self) -> str:
+        """Which links were not followed."""
+        return f"did not follow {counted(len(self.links), 'link')}: {listed(self.links)}"
 
 
 def listed(items: list[str]) -> str:

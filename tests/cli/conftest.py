@@ -3,6 +3,7 @@
 import sys
 
 import pytest
+from PIL import Image
 
 from tests.cli.harness import CLASSES, QUICK, class_folders, done
 
@@ -59,3 +60,14 @@ def own(tmp_path, monkeypatch):
     (tmp_path / "own_net.py").write_text(OWN)
     yield tmp_path / "own_net.py"
     sys.modules.pop("own_net", None)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory, digits):
+    """Test digits as files: pictures/CLASS/INDEX.png, five of each class."""
+    root = tmp_path_factory.mktemp("digits") / "pictures"
+    for index in range(0, len(digits), 20):
+        path = root / str(int(digits.labels[index])) / f"{index:03d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(digits.pixels[index, 0].numpy()).save(path)
+    return root

@@ -5,7 +5,6 @@
 meet at the port; with networks, only their steps are compared.
 """
 
-import io
 import json
 import os
 import sys
@@ -13,20 +12,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
 from convatlas.cli.main import main
-from convatlas.data.images import AnyImages, Images
+from convatlas.data.images import Images
 from convatlas.data.loader import Batch, Loader
 from convatlas.data.share import Share
-from convatlas.data.source import load_data
 from convatlas.errors import ConvAtlasError
 from convatlas.models import create_model, get_variant
-from convatlas.serve import files
-from convatlas.serve.predictor import Predictor
 from convatlas.train.agreement import SharedStop, refuse_disagreement, started_with
 from convatlas.train.distributed import ALONE, Ranks, join_ranks
 from convatlas.train.imbalance import class_weights
@@ -39,7 +33,7 @@ from convatlas.train.state import TrainingState
 from convatlas.train.step import NonFiniteStepError, take_step
 from convatlas.train.stop import StopRequest
 from convatlas.train.sync_batch_norm import synchronised
-from tests.data.packed.shards import write_set
+from tests.train.rank_answers import predicted, streamed
 from tests.train.reference import data, recipe
 from tests.train.resuming import network
 from tests.train.test_auxiliary import Headed
@@ -190,48 +184,6 @@ def masks(ranks: Ranks) -> list[list[bool]]:
     return ranks.gather(seen[0].tolist())
 
 
-def predicted(ranks: Ranks, folder: Path) -> list[bool]:
-    """Whether each rank has the answers of one rank, and what it said of a damaged file."""
-    preprocess = recipe(*PLAIN).preprocess
-    predictor = Predictor(create_model("lenet5_modern"), tuple("0123456789"), preprocess)
-
-    def of(who: Ranks) -> tuple[list[Any], list[str]]:
-        answers = files.predict_files(predictor, [folder / "images", folder / "damaged.png"], ranks=who)
-        return answers.predictions, [problem.what for problem in answers.problems]
-
-    files._BATCH = 8
-    torch.manual_seed(0)
-    predictor.network.load_state_dict(create_model("lenet5_modern").state_dict())
-    theirs = of(ALONE)
-    return ranks.gather(of(ranks) == theirs and len(theirs[0]) == 36 and len(theirs[1]) == 1)
-
-
-def digit(number: int) -> bytes:
-    stream = io.BytesIO()
-    Image.fromarray(np.random.default_rng(number).integers(0, 256, (28, 28), np.uint8)).save(stream, "PNG")
-    return stream.getvalue()
-
-
-def streamed(ranks: Ranks, folder: Path) -> list[bool]:
-    """Shards that each rank reads its part of: the batches of one rank, and its answers to the same bits."""
-    place = ranks.from_first(lambda: write_set(folder / "packed", {"train": 150, "test": 70}, digit, shard_size=40))
-    chosen, model = recipe(*PLAIN), network()
-    shards = load_data(place, chosen.preprocess)
-
-    def loader(images: AnyImages, who: Ranks) -> Loader:
-        return Loader(images, chosen.preprocess, batch_size=16, share=Share(who.rank, who.world))
-
-    def learnt_of(who: Ranks) -> list[list[int]]:
-        passed = loader(shards.train, who).shuffled(seed=1, epoch=2, distortion=chosen.distortion)
-        return [batch.items.tolist() for batch in passed]
-
-    parts, whole = ranks.gather(learnt_of(ranks)), learnt_of(ALONE)
-    ours, theirs = (classify(model, loader(shards.test, who), ranks=who) for who in (ranks, ALONE))
-    together = [[item for part in step for item in part] for step in zip(*parts, strict=True)]
-    # The last batch has 6 images, which two ranks can share.
-    return ranks.gather(together == whole and torch.equal(ours.logits, theirs.logits) and len(whole) == 10)
-
-
 def stopped(ranks: Ranks) -> list[list[int | None]]:
     """What each rank answers when only the second one was asked to stop, after its second question."""
     own = StopRequest()
@@ -285,8 +237,8 @@ def everything(ranks: Ranks, folder: Path, names: list[str]) -> dict[str, Any]:
     heads = recipe(*PLAIN, "auxiliary=0.3", "clip_norm=1.0")
     found["heads"] = compared(Headed, heads, ranks, double=False)
     found["evaluated"] = [evaluated(ranks, size) for size in (5, 16, 100)]
-    found["predicted"] = predicted(ranks, folder)
-    found["streamed"] = streamed(ranks, folder)
+    found["predicted"] = predicted(ranks, folder, recipe(*PLAIN))
+    found["streamed"] = streamed(ranks, folder, recipe(*PLAIN))
     found["poisoned"] = ranks.gather(poisoned(ranks))
     found["poisoned run"] = ranks.gather(poisoned_run(ranks, folder))
     found["masks"] = masks(ranks)

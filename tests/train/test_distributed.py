@@ -4,7 +4,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,44 +20,8 @@ from convatlas.models import create_model, list_models
 from convatlas.train.batch_norm import has_batch_norm
 from convatlas.train.folder import RunFolder
 from tests.cli.harness import CLASSES, class_folders, environment
+from tests.train.agents import in_ranks, ranks_of, torchrun, until_restarted, until_step
 from tests.train.rank_checks import BATCH, STEPS, run_in
-from tests.train.reference import steps_logged
-
-ROOT = Path(__file__).parents[2]
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
-def in_ranks(folder: Path, *networks: str) -> dict[str, Any]:
-    """Let two ranks make `rank_checks`."""
-    port, second = free_port(), free_port()
-    ranks = [
-        subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", "tests.train.rank_checks", str(folder), str(second), *networks],
-            cwd=ROOT,
-            env=environment(
-                {
-                    "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1",
-                    "MASTER_PORT": str(port),
-                }
-            ),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]  # fmt: skip
-    try:
-        said = [rank.communicate(timeout=600) for rank in ranks]
-    finally:
-        for rank in ranks:
-            rank.kill()
-    assert [rank.returncode for rank in ranks] == [0, 0], said
-    return json.loads((folder / "found.json").read_text()) | {"said": said}
 
 
 @pytest.fixture(scope="module")
@@ -196,41 +159,6 @@ def test_the_first_rank_speaks_for_all(found: dict[str, Any], folder: Path):
 
 def digest(out: Path) -> str:
     return read_card(RunFolder(out).checkpoints / (RunFolder(out).checkpoints / "last").read_text()).digest
-
-
-def torchrun(*options: str, command: list[str]) -> subprocess.Popen[str]:
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", *options, "-m", "convatlas"]
-    return subprocess.Popen(
-        [*launcher, *command],
-        cwd=ROOT,
-        env=environment(None),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def ranks_of(agent: subprocess.Popen[str]) -> list[int]:
-    """Process ids of the ranks, in their order; none of an agent that has ended."""
-    with suppress(FileNotFoundError):
-        return [int(child) for child in Path(f"/proc/{agent.pid}/task/{agent.pid}/children").read_text().split()]
-    return []
-
-
-def until_restarted(agent: subprocess.Popen[str], before: list[int]) -> None:
-    """Wait, at most a minute, until torchrun has started its ranks again, or all is done."""
-    end = time.monotonic() + 60
-    while agent.poll() is None and not set(ranks_of(agent)) - set(before):
-        assert time.monotonic() < end, "the ranks that are left wait for the lost one"
-        time.sleep(0.01)
-
-
-def until_step(agent: subprocess.Popen[str], out: Path, step: int) -> None:
-    end = time.monotonic() + 120
-    while steps_logged(out) < step:
-        assert agent.poll() is None, agent.communicate()
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 @pytest.mark.slow

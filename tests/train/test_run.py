@@ -2,11 +2,7 @@
 
 import csv
 import json
-import os
-import shutil
 import signal
-import subprocess
-import sys
 import tomllib
 from dataclasses import replace
 
@@ -14,27 +10,20 @@ import pytest
 import torch
 
 from convatlas.checkpoint import read_card, read_checkpoint, read_tensors
-from convatlas.data.images import Data, Images, make_data
-from convatlas.errors import BusyError, NonFiniteError, StorageError, UsageError
+from convatlas.data.images import Images
+from convatlas.errors import NonFiniteError, UsageError
 from convatlas.models import create_model
 from convatlas.serve.predictor import load
-from convatlas.train import folder
 from convatlas.train.calibration import fit_temperature
-from convatlas.train.folder import RunFolder, open_run
+from convatlas.train.folder import RunFolder
 from convatlas.train.loop import EpochDone, StepDone
 from convatlas.train.recipe import Recipe
 from convatlas.train.run import train
 from convatlas.train.stop import StoppedError
-from tests.train.reference import data, generated, recipe
+from tests.train.reference import data, recipe
+from tests.train.runs import RATE, interrupted, run
 
 # At this rate the network learns most in the first pass and gets worse again, so that the best is not the last.
-RATE = "optimizer.lr=0.02"
-
-
-def run(out, *settings, images: Data | None = None, resume=False, on_event=lambda event: None):
-    torch.manual_seed(0)
-    model = create_model("lenet5_modern")
-    return train(model, images or data(), recipe(RATE, *settings), out, resume=resume, on_event=on_event)
 
 
 def parts():
@@ -223,62 +212,6 @@ def test_finished_run_is_never_overwritten(finished):
     assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
 
 
-def test_foreign_files_are_never_touched(tmp_path):
-    (tmp_path / "thesis.txt").write_text("mine")
-    with pytest.raises(UsageError, match="is not empty"):
-        run(tmp_path)
-    assert {p.name for p in tmp_path.iterdir()} <= {"thesis.txt", ".lock"}
-
-
-def interrupted(out, *settings):
-    """A run that was left after its step 20."""
-
-    class LeftError(Exception):
-        pass
-
-    def leave(event):
-        if isinstance(event, StepDone) and event.step == 20:
-            raise LeftError
-
-    with pytest.raises(LeftError):
-        run(out, *settings, on_event=leave)
-    return out
-
-
-def test_unfinished_run_asks_for_resume(tmp_path):
-    out = interrupted(tmp_path / "run")
-    with pytest.raises(UsageError, match="add --resume"):
-        run(out)
-
-
-@pytest.mark.parametrize(
-    "setting", ["seed=1", "optimizer.lr=0.5", "batch_size=16", "distortion.shear=0.4", "loss.j=2.0"]
-)
-def test_resume_refuses_another_recipe(tmp_path, setting):
-    out = interrupted(tmp_path / "run")
-    key = setting.partition("=")[0]
-    with pytest.raises(UsageError, match=f"was begun otherwise.*{key}: "):
-        run(out, setting, resume=True)
-
-
-def test_resume_refuses_other_images(tmp_path):
-    out = interrupted(tmp_path / "run")
-    images = data()
-    images.train.pixels[0, 0, 0, 0] ^= 1
-    changed = make_data("generated", images.classes, images.train, images.test, validation=images.validation)
-    with pytest.raises(UsageError, match="the images: other names, labels or contents than when it began"):
-        run(out, images=changed, resume=True)
-
-
-def test_resume_without_a_checkpoint_starts_again(tmp_path):
-    whole = tmp_path / "whole"
-    run(whole, "epochs=1")
-    out = interrupted(tmp_path / "run")
-    shutil.rmtree(out / "checkpoints")
-    run(out, resume=True)
-    assert (out / "result.json").exists()
-
-
 @pytest.mark.parametrize("setting", ["optimizer.lr=1e12", "optimizer.lr=1e5"])
 def test_not_a_number_stops_before_the_step(tmp_path, setting):
     """R6: exit code 7, the batch's images are listed, every kept tensor is finite."""
@@ -294,48 +227,3 @@ def test_not_a_number_stops_before_the_step(tmp_path, setting):
     named = (tmp_path / "run" / "nan_batch.txt").read_text().splitlines()
     assert len(named) == 32
     assert set(named) <= set(data().train.names)
-
-
-HOLD = """
-import sys, time
-from pathlib import Path
-from convatlas.train.folder import open_run
-with open_run(Path(sys.argv[1]), resume=False):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
-
-
-@pytest.fixture
-def holder(tmp_path):
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(tmp_path / "run")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout.readline() == "held\n"
-    yield process
-    process.stdin.close()
-    process.stdout.close()
-    process.wait()
-
-
-def test_two_runs_in_one_folder(tmp_path, holder):
-    """R10: the second is told who holds the folder; after kill -9 the folder is free."""
-    with pytest.raises(BusyError, match=f"in use by pid {holder.pid} on host .* since ") as caught:
-        run(tmp_path / "run")
-    assert caught.value.exit_code == 4
-    os.kill(holder.pid, signal.SIGKILL)
-    holder.wait()
-    with open_run(tmp_path / "run", resume=False):
-        pass
-
-
-def test_start_needs_room_for_the_checkpoints(tmp_path, monkeypatch):
-    monkeypatch.setattr(folder, "free_bytes", lambda path: 1000)
-    with pytest.raises(StorageError, match=r"1,000 bytes free, its checkpoints need [\d,]+"):
-        run(tmp_path / "run")
-
-
-def test_too_few_images_to_validate(tmp_path):
-    few = make_data("few", ("a", "b"), generated("train", 2, 0), generated("test", 2, 1))
-    with pytest.raises(UsageError, match="too few images"):
-        run(tmp_path / "run", images=few)

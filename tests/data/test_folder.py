@@ -141,9 +141,15 @@ def test_a_file_is_no_folder(tmp_path):
 
 def test_wrong_split_layouts(tmp_path):
     put(tmp_path, *several(2, "test/a", "test/b"))
-    assert message(tmp_path) == f'"ROOT" has class folders in "test" but none in "train". {LAYOUT}'
+    assert (
+        message(tmp_path)
+        == f'"ROOT" has class folders in "test" but none in "train". {LAYOUT[:-1]}; or give "ROOT/test" alone.'
+    )
     put(tmp_path, *several(2, "a", "b"))
-    assert message(tmp_path) == f'"ROOT" has class folders in "test" but none in "train". {LAYOUT}'
+    assert (
+        message(tmp_path)
+        == f'"ROOT" has class folders in "test" but none in "train". {LAYOUT[:-1]}; or give "ROOT/test" alone.'
+    )
     for name in ("a", "b"):
         shutil.rmtree(tmp_path / name)
     (tmp_path / "train").mkdir()

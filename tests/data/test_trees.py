@@ -83,7 +83,9 @@ REFUSED = {
     "train/a*2 train/b*2 test/a*1": ('test lacks "b"', SAME),
     "train/a*2 train/b*2 test/a*1 test/b*1 test/c*1": ('test has extra "c"', SAME),
     "train/a*2 train/owl*2 val/a*1 val/bat*1 test/a*1 test/owl*1": ('val lacks "owl"; has extra "bat"', SAME),
-    "test/a*2 test/b*2": ('"ROOT" has class folders in "test" but none in "train"', LAYOUT),
+    "test/a*2 test/b*2": (
+        '"ROOT" has class folders in "test" but none in "train"', f'{LAYOUT}; or give "ROOT/test" alone',
+    ),
     "train/ test/a*2 test/b*2": ('"ROOT/train" has no class folder', LAYOUT),
     "train/a*2 train/b*2 val/a*1 val/b*1 valid/a*1 valid/b*1": (
         '"ROOT" has two val folders: "val", "valid"', "remove or rename one",
@@ -126,4 +128,4 @@ def test_refused(tmp_path, line):
     with pytest.raises(ConvAtlasError) as caught:
         load_data(root, SMALL)
     assert caught.value.exit_code == 3
-    assert (caught.value.what.replace(str(root), "ROOT"), caught.value.do) == REFUSED[line]
+    assert tuple(said.replace(str(root), "ROOT") for said in (caught.value.what, caught.value.do)) == REFUSED[line]

@@ -114,7 +114,10 @@ def find_parts(tree: Folder) -> tuple[dict[str, Folder], list[str]]:
         for folder in split:
             if not folder.images and folder.all_images():
                 name = printable(folder.path.name)
-                raise DataError(f'"{_shown(tree)}" has class folders in "{name}" but none in "train"', do=_LAYOUT)
+                raise DataError(
+                    f'"{_shown(tree)}" has class folders in "{name}" but none in "train"',
+                    do=f'{_LAYOUT}; or give "{_shown(folder)}" alone',
+                )
         return {"train": tree}, []
     full = [folder for folder in others if folder.all_images()]
     if full:

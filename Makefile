@@ -35,7 +35,10 @@ bench: .venv/dev
 	$(BIN)/python benchmarks/summary.py --json docs/speed/summary.json
 	$(BIN)/python benchmarks/eager.py --json docs/speed/eager.json
 	$(BIN)/python benchmarks/train.py --json docs/speed/train.json
+	$(BIN)/python benchmarks/decode.py --json docs/speed/decode.json
+	$(BIN)/python benchmarks/waiting.py --json docs/speed/waiting.json
 	$(BIN)/python benchmarks/ranks.py --json docs/speed/ranks.json
+	$(BIN)/python benchmarks/cifar.py --minutes 25 --json docs/speed/cifar.json
 
 # What convatlas list and compare print.
 costs: .venv/dev

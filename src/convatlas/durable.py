@@ -217,7 +217,7 @@ def _storage_error(error: OSError, doing: str, path: Path, size: int) -> Storage
     if error.errno == errno.EFBIG:
         return StorageError(
             f"a limit on the size of files stopped {doing} {path} (needs {size:,} bytes)",
-            do=f"raise the limit with ulimit -f unlimited, {_AGAIN}; a run goes on with --resume",
+            do=f"raise the limit with ulimit -f unlimited, {_AGAIN}",
         )
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         try:
@@ -227,7 +227,7 @@ def _storage_error(error: OSError, doing: str, path: Path, size: int) -> Storage
         reason = "quota used up" if error.errno == errno.EDQUOT else "disk full"
         return StorageError(
             f"{reason} {doing} {path} (needs {size:,} bytes, {free})",
-            do=f"free space, {_AGAIN}; a run goes on with --resume",
+            do=f"free space, {_AGAIN}",
         )
     reason = error.strerror or type(error).__name__
     return StorageError(

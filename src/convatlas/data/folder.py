@@ -14,7 +14,6 @@ _GIVE = "give a folder that has a folder of images for each class"
 _ARCHIVES = frozenset((".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst"))
 _PICKLES = frozenset((".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib"))
 _LAYOUT = "put the images into root/CLASS/, or into root/train/CLASS/ and root/test/CLASS/"
-
 _LINKED = "images that lie elsewhere can be named in a .csv file with the columns path and label"
 
 

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from convatlas.train.neighbours import FewMapsConvolution, PooledConvolution
-from convatlas.train.pooling import ForgetfulMaxPool
+from convatlas.train.pooling import RecomputedMaxPool
 
 
 @contextmanager
@@ -87,7 +87,7 @@ def _pool(module: nn.MaxPool2d, maps: Tensor) -> Tensor:
     how = module.kernel_size, module.stride, module.padding, module.dilation, module.ceil_mode
     if maps.device.type != "cpu" or not maps.requires_grad:
         return F.max_pool2d(maps, *how)
-    return ForgetfulMaxPool.apply(maps, *how)  # type: ignore[no-any-return]
+    return RecomputedMaxPool.apply(maps, *how)  # type: ignore[no-any-return]
 
 
 def _convolve(module: nn.Conv2d, maps: Tensor) -> Tensor:

@@ -100,7 +100,7 @@ class RunFolder:
         except StorageError as error:
             last = self._pointed("last")
             good = f"last good: step {_step_of(last)}" if last else "no earlier checkpoint"
-            raise StorageError(f"{error.what}; {good}", do=error.do) from error
+            raise StorageError(f"{error.what}; {good}", do=f"{error.do}, with --resume") from error
         kept = {folder, self._pointed("best"), *self._complete()[:KEPT_CHECKPOINTS]}
         for old in self.checkpoints.glob("step-*"):
             # What an interrupted deletion left behind goes here, too.

@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.autograd.function import Function, once_differentiable
 
 
-class ForgetfulMaxPool(Function):
-    """Maximum pooling that finds its maxima again for the backward pass: the same numbers, from less memory.
+class RecomputedMaxPool(Function):
+    """Maximum pooling whose indices are computed again for the backward pass: the same numbers, from less memory.
 
     The library keeps a 64-bit index for each output, twice the output itself: with 16 images of 224x224 in VGG-11
     196 MB. The maps are there in any case.

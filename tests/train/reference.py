@@ -24,6 +24,7 @@ from pathlib import Path
 import matplotlib.backends.backend_agg
 import matplotlib.figure  # noqa: F401  (imported before forking, as report needs them)
 import torch
+import torch._dynamo  # with the first optimizer every fork would import it
 from filelock import FileLock
 from torch import nn
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch

@@ -65,14 +65,19 @@ def _set_scales(axes: "Axes", rows: list[dict[str, Any]]) -> None:
 
 
 def _name_ends(axes: "Axes", rows: list[dict[str, Any]], colours: dict[str, str]) -> None:
-    """Write each network's name and its last validation error on the right, in the order of the errors."""
+    """Write each network's name and its last validation error on the right, in the order of the errors.
+
+    Of a network that is there twice it is the recipe's name.
+    """
     height = float("-inf")
+    networks = [row["network"] for row in rows]
     for row in sorted(rows, key=lambda row: float(row["curves"]["validation"][-1])):
         last = row["curves"]["validation"][-1]
+        name = row["network"] if networks.count(row["network"]) == 1 else row["recipe"]
         at = axes.transAxes.inverted().transform(axes.transData.transform((1, last)))[1]
         height = max(float(at), height + _APART)
         axes.annotate(
-            f"{row['network']} {last:.1f} %", (1, height), xycoords="axes fraction",
+            f"{name} {last:.1f} %", (1, height), xycoords="axes fraction",
             xytext=(8, 0), textcoords="offset points",
             va="center", color=colours[row["name"]], fontsize=9, fontweight="bold",
         )  # fmt: skip

@@ -276,6 +276,9 @@ def test_figures_are_shown_when_they_are_there(part, monkeypatch: pytest.MonkeyP
     drawn = importlib.import_module("parts.learning").learning_curves()
     assert sorted(drawn) == ["learnt-mnist-dark.svg", "learnt-mnist-light.svg"]
     assert b"lenet5 12.5 %" in drawn["learnt-mnist-light.svg"]
+    both = [{**row, "name": recipe, "recipe": recipe, "curves": curves} for recipe in ("lenet5_1998", "lenet5")]
+    (tmp_path / "figures.json").write_text(json.dumps(both))
+    assert b"lenet5_1998 12.5 %" in importlib.import_module("parts.learning").learning_curves()["learnt-mnist-dark.svg"]
     timing = {"benchmark": "b", "ours": 2, "peer": 1, "ratio": 2.0, "unit": "images/s", "machine": "2 cores"}
     (tmp_path / "speed").mkdir()
     (tmp_path / "speed" / "b.json").write_text(json.dumps([timing]))

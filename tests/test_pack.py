@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -228,6 +229,13 @@ def test_too_little_room_is_said_before_anything_is_written(photos, tmp_path, mo
     with pytest.raises(StorageError, match=r"needs about [0-9,]+ bytes, 1,000 are free"):
         pack(photos, tmp_path / "out")
     assert not list((tmp_path / "out").glob("*.parquet"))
+
+
+def test_without_its_library_nothing_is_begun(photos, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(UsageError, match=r"Do: pip install 'convatlas\[data\]'"):
+        pack(photos, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_folders_that_are_not_free(photos, tmp_path):

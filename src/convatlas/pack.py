@@ -13,6 +13,7 @@ import torch
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
+from convatlas.data.arrow import import_pyarrow
 from convatlas.data.decode import DecodeError, decode_stored, printable
 from convatlas.data.hashing import seed_of
 from convatlas.data.holdout import hold_out
@@ -91,7 +92,7 @@ def pack(
         on_progress: called with the number of images read or written, and twice the number of all.
 
     Raises:
-        UsageError: for a folder that is not free, or numbers that are not allowed.
+        UsageError: for a folder that is not free, numbers that are not allowed, or if pyarrow is not installed.
         DataError: for data that cannot be used.
         BusyError: if another process packs into `out`.
         StorageError: if there is not enough room, or a shard cannot be written.
@@ -99,6 +100,7 @@ def pack(
     if shard_size < 1 or (shorter_side is not None and shorter_side < 1):
         raise UsageError("sizes have to be at least 1", do="give larger ones")
     _refuse_taken(out)
+    import_pyarrow()
     listing = list_any(data, offline=offline)
     reader = _Reader(listing, on_progress)
     division = divide(listing, reader.same(), reader.reasons, on_corrupt=on_corrupt, seed=_SEED)

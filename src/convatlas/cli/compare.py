@@ -57,7 +57,7 @@ def _require_sense(what: list[str], runs: list[str], data: str | None, chart: Pa
         if not Path(text).exists():
             raise UsageError(
                 f"{text!r} is neither a network nor a run folder: of the networks {nearest(text, VARIANTS)}",
-                do="name one of these, or give a run's folder",
+                do="see convatlas list, or give a run's folder",
             )
     names = [text for text in what if text not in runs]
     if runs and names:

@@ -7,10 +7,11 @@ import typer
 
 from convatlas.cli.options import Device, Json
 from convatlas.cli.output import note, percent, print_csv, print_json, print_line
+from convatlas.data.arrow import import_pyarrow
 from convatlas.errors import UsageError, counted
 from convatlas.serve.files import Answers, predict_files
 from convatlas.serve.predictor import load
-from convatlas.serve.table import require_pyarrow, write_predictions
+from convatlas.serve.table import write_predictions
 from convatlas.train.distributed import join_ranks
 from convatlas.weights.device import usable_device
 
@@ -38,7 +39,7 @@ def predict_command(
     if sum([as_csv, json, out is not None]) > 1:
         raise UsageError("--out, --csv and --json exclude one another", do="give one of them")
     if out is not None:
-        require_pyarrow()
+        import_pyarrow()
     with join_ranks(usable_device(device)) as ranks:
         predictor = load(run, device=ranks.place(usable_device(device)))
         answers = predict_files(predictor, images, top_k=top_k, threshold=threshold, invert=invert, ranks=ranks)

@@ -37,7 +37,7 @@ def import_pyarrow() -> tuple[ModuleType, ModuleType]:
         import pyarrow.parquet
     except ImportError:
         raise UsageError(
-            "Parquet files are read by pyarrow, which is not installed", do="pip install 'convatlas[data]'"
+            "Parquet files are read and written by pyarrow, which is not installed", do="pip install 'convatlas[data]'"
         ) from None
     return pyarrow, pyarrow.parquet
 

@@ -7,12 +7,13 @@ from typing import Literal
 
 import torch
 
+from convatlas.data.arrow import import_pyarrow
 from convatlas.data.images import AnyImages, Data, raw_of
 from convatlas.data.source import load_data
 from convatlas.data.views import ViewsName
 from convatlas.errors import DataError, StorageError
 from convatlas.serve.predictor import load
-from convatlas.serve.table import require_pyarrow, write_evaluation
+from convatlas.serve.table import write_evaluation
 from convatlas.serve.views import evaluate_views
 from convatlas.train.agreement import loaded_by_each, refuse_disagreement, started_with
 from convatlas.train.distributed import ALONE, Ranks
@@ -59,7 +60,7 @@ def evaluate(
         StorageError: for a folder that holds no checkpoint, or a damaged one.
     """
     if out is not None:
-        require_pyarrow()
+        import_pyarrow()
     predictor = load(run, device=device)
     source = trained_on(Path(run)) if data is None else data
     # Several views are cut out of the images as they are, so nothing else is kept of them.

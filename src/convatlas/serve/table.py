@@ -6,24 +6,10 @@ from pathlib import Path
 
 import torch.nn.functional as F
 
+from convatlas.data.arrow import import_pyarrow
 from convatlas.durable import write_durably
-from convatlas.errors import UsageError
 from convatlas.serve.predictor import Prediction
 from convatlas.train.metrics import Evaluation
-
-
-def require_pyarrow() -> None:
-    """Refuse to begin what could not be written.
-
-    Raises:
-        UsageError: if pyarrow is not installed.
-    """
-    try:
-        import pyarrow.parquet  # noqa: F401
-    except ImportError:
-        raise UsageError(
-            "Parquet files are written by pyarrow, which is not installed", do="pip install 'convatlas[data]'"
-        ) from None
 
 
 def write_predictions(path: Path, predictions: Sequence[tuple[Path, Prediction]]) -> None:
@@ -37,10 +23,7 @@ def write_predictions(path: Path, predictions: Sequence[tuple[Path, Prediction]]
         UsageError: if pyarrow is not installed.
         StorageError: if it cannot be written.
     """
-    require_pyarrow()
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+    pa, pq = import_pyarrow()
     top = pa.list_(pa.struct([("label", pa.string()), ("probability", pa.float64())]))
     schema = pa.schema([("path", pa.string()), ("label", pa.string()), ("probability", pa.float64()), ("top", top)])
     rows = [
@@ -70,10 +53,7 @@ def write_evaluation(path: Path, evaluation: Evaluation, names: Iterable[str], c
         UsageError: if pyarrow is not installed.
         StorageError: if it cannot be written.
     """
-    require_pyarrow()
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+    pa, pq = import_pyarrow()
     found = list(names)
     order = sorted(range(len(found)), key=found.__getitem__)
     labels, predicted = (ids[order].tolist() for ids in (evaluation.labels, evaluation.predicted))

@@ -77,6 +77,7 @@ def test_write_flushes_file_before_the_name_and_folder_after(tmp_path, monkeypat
     assert "fsync" in done[done.index("replace") :]
 
 
+@pytest.mark.slow
 def test_killed_at_every_operation_of_a_save(run):
     """R1: whatever the instant, the next start finds the old checkpoint or the new one, and no stray file."""
     old = save(run, 1)
@@ -103,6 +104,7 @@ def test_killed_at_every_operation_of_a_save(run):
     assert at > 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", DISK_ERRORS)
 def test_disk_that_fails_at_every_operation_of_a_save(run, monkeypatch, number):
     """R5: no silent success, the earlier checkpoint stays, the message has the numbers."""

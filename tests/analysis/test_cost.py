@@ -17,6 +17,7 @@ from convatlas.models import create_model, get_variant, list_models
 NOT_COUNTED_ALIKE = {"lenet5"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in list_models() if name not in NOT_COUNTED_ALIKE])
 def test_macs_are_half_the_flops_that_pytorch_counts(name):
     network, size = create_model(name, device="meta").eval(), get_variant(name).input_size

@@ -53,6 +53,7 @@ def test_maps_that_cannot_be_joined_are_the_modules_mistake():
         trace(Joined(), (1, 8, 8))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list_models())
 def test_every_shape_is_what_the_network_gives(name):
     # Smaller than the paper's: the networks compute here.

@@ -120,6 +120,7 @@ def test_sizes_have_decimal_units(count, text):
     assert size(count) == text
 
 
+@pytest.mark.slow
 def test_text_in_a_pipe_is_plain():
     shown = process("show", "lenet5")
     assert shown.code == 0 and shown.err == ""

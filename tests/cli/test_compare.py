@@ -122,6 +122,7 @@ def test_checkpoints_are_compared_on_data(capsys, runs):
     assert found["same_images"]["images"] > 0
 
 
+@pytest.mark.slow
 def test_other_classes_are_refused_with_what_differs(capsys, runs, trained):
     folder, a, _ = runs
     message = refused(capsys, 3, "compare", a, trained, "--data", folder)

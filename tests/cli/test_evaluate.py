@@ -12,6 +12,7 @@ from convatlas.intervals import wilson_interval
 from tests.cli.harness import class_folders, done, refused
 
 
+@pytest.mark.slow
 def test_evaluate_writes_one_sorted_table(capsys, trained, pictures, tmp_path):
     file = tmp_path / "answers.parquet"
     found = done(capsys, "evaluate", trained, pictures, "--out", file, "--json").json

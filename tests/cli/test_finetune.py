@@ -75,6 +75,7 @@ def test_few_images_are_enough_for_what_has_learnt_others(capsys, first, few, ou
     assert ran.json["test"]["interval"][1] < scratch.json["test"]["interval"][0]
 
 
+@pytest.mark.slow
 def test_frozen_rows_keep_their_bits(capsys, first, few, out, tmp_path):
     """And a run that has a checkpoint needs its first weights no more."""
     weights = tmp_path / "weights"
@@ -111,6 +112,7 @@ def test_a_killed_run_goes_on_without_its_weights(capsys, first, few, tmp_path):
     assert json.loads((killed / "run.json").read_text())["weights"]["source"] == str(weights)
 
 
+@pytest.mark.slow
 def test_a_run_without_a_checkpoint_begins_with_the_same_weights_or_not_at_all(capsys, first, few, tmp_path, out):
     weights = tmp_path / "weights"
     shutil.copytree(first, weights)

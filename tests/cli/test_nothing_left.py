@@ -24,6 +24,7 @@ print(code, *subprocess.run(["find", place, "-mindepth", "1"], capture_output=Tr
 """
 
 
+@pytest.mark.slow
 def test_a_disk_without_room(tmp_path, folder):
     if os.geteuid() != 0 or shutil.which("unshare") is None:
         pytest.fail("only root may mount a disk") if os.environ.get("CI") else pytest.skip("only root may mount a disk")

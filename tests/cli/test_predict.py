@@ -58,6 +58,7 @@ def test_predict_prints_the_promised_keys_and_what_training_found(capsys, traine
         assert len(answer["top"]) == 3
 
 
+@pytest.mark.slow
 def test_a_new_process_uses_the_temperature_of_a_checkpoint_alone(trained, pictures, tmp_path):
     best = trained / "checkpoints" / (trained / "checkpoints" / "best").read_text().strip()
     alone = shutil.copytree(best, tmp_path / "alone")

@@ -30,18 +30,21 @@ def shell(line: str, *arguments: object) -> Ran:
     return Ran(done.returncode, done.stdout, done.stderr)
 
 
+@pytest.mark.slow
 def test_a_pipe_that_closes_is_no_error():
     # `true` reads nothing, so the pipe is closed before the first line.
     ran = shell("CONVATLAS show lenet5 --json | true; exit ${PIPESTATUS[0]}")
     assert (ran.code, ran.err) == (0, "")
 
 
+@pytest.mark.slow
 def test_a_full_disk_behind_stdout_is_told():
     ran = shell("CONVATLAS show lenet5 > /dev/full")
     assert_refusal(ran, 5)
     assert "No space left on device" in ran.err
 
 
+@pytest.mark.slow
 def test_closed_streams(tmp_path):
     folder = class_folders(tmp_path / "animals", {"bat": 0, "owl": 8})
     ran = shell('CONVATLAS train lenet5_modern "$1" --set epochs=1 --out "$2" <&- >&- 2>&-', folder, tmp_path / "run")
@@ -51,6 +54,7 @@ def test_closed_streams(tmp_path):
     assert not any(b"test error  " in p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file())
 
 
+@pytest.mark.slow
 def test_a_reader_of_notes_that_leaves_does_not_stop_the_run(tmp_path):
     folder = class_folders(tmp_path / "animals", {"bat": 0, "owl": 8})
     line = 'CONVATLAS train lenet5_modern "$1" --set epochs=1 --out "$2" 2>&1 | true; exit ${PIPESTATUS[0]}'
@@ -67,6 +71,7 @@ def test_names_that_the_terminal_cannot_show(trained, tmp_path):
     assert ran.err.startswith("error: 1 of 2 images cannot be used: ") and ran.err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_no_home(tmp_path):
     folder = class_folders(tmp_path / "animals", {"bat": 0, "owl": 8})
     bare = {"HOME": None, "XDG_CACHE_HOME": None, "CONVATLAS_DATA": None, "TORCH_HOME": None}
@@ -74,6 +79,7 @@ def test_no_home(tmp_path):
     assert ran.code == 0, ran.err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="sees what a process reads in /proc")
 def test_ctrl_c_while_images_are_read(tmp_path):
     for name in ("bat", "owl"):
@@ -103,6 +109,7 @@ def reads(process: int, folder: Path) -> bool:
     return False
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/maps").is_file(), reason="sees in /proc how far a process is")
 @pytest.mark.parametrize(
     "library", ["libtorch_global_deps", "_multiarray_umath", "_pydantic_core", "_safetensors_rust"]

@@ -14,6 +14,8 @@ import pytest
 from convatlas.train.folder import open_run
 from tests.cli.harness import CLASSES, QUICK, class_folders, command, contents, done, environment, refused
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def stopped(tmp_path_factory):

@@ -131,6 +131,7 @@ def assert_fine(name: str, command: str, place: Path) -> None:
             assert (out / "drawing.svg").stat().st_size > 1000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "command"),
     [("a home that cannot be written", "train"), ("few open files", "predict"), ("no docstrings", "show")],

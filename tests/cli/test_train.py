@@ -80,6 +80,7 @@ def test_a_recipe_of_a_run_is_a_recipe_file(capsys, folder, finished, out):
     assert (out / "predictions.csv").read_bytes() == (finished / "predictions.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_the_printed_command_repeats_the_run_in_another_folder(tmp_path):
     """With a relative place for the data, a setting with spaces and a run folder without a name."""
     arguments = "train lenet5_modern 'my animals' --set 'optimizer.lr = 0.004' --set epochs=1 --set seed=3"
@@ -105,6 +106,7 @@ def test_spaces_and_letters_of_other_alphabets(capsys, tmp_path):
     assert {name for answer in answers for name, _ in answer["top"]} == {"сова", "Käuzchen 1"}
 
 
+@pytest.mark.slow
 def test_time_limit_ends_a_run_that_may_go_on(capsys, folder, out):
     """A hundred thousand epochs take longer than a tenth of a second."""
     arguments = ("--set", "epochs=100000", "--set", "batch_size=4", "--out", out, "--json")
@@ -115,6 +117,7 @@ def test_time_limit_ends_a_run_that_may_go_on(capsys, folder, out):
     assert "ended by the time limit" in done(capsys, "train", "--resume", "--out", out, "--time-limit", "0.1s").out
 
 
+@pytest.mark.slow
 def test_dry_run_leaves_nothing(capsys, folder, out):
     before = contents(folder)
     ran = done(capsys, "train", "lenet5_modern", folder, *QUICK[1:], "--dry-run", "--out", out)

@@ -32,6 +32,7 @@ def resnet18(tmp_path_factory) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_a_pickle_becomes_a_checkpoint_that_predicts_as_torchvision_does(capsys, resnet18, tmp_path):
     ran = done(capsys, "weights", "import", resnet18, "--network", "resnet18", "--out", tmp_path / "imported")
     assert "network     resnet18, from torchvision's resnet18" in ran.out
@@ -86,6 +87,7 @@ def test_heads_that_are_made_anew_are_mentioned(capsys, tmp_path):
     assert json.loads((tmp_path / "o" / "card.json").read_text())["preprocess"]["mean"] == [0.5, 0.5, 0.5]
 
 
+@pytest.mark.slow
 def test_what_is_refused(capsys, resnet18, tmp_path):
     out = tmp_path / "out"
     for code, file, network, what in (
@@ -128,6 +130,7 @@ def test_published_weights_of_a_cifar_resnet20_have_their_accuracy(capsys, tmp_p
     assert (found["images"], found["top1_error"]) == (10_000, 0.1897)
 
 
+@pytest.mark.slow
 def test_libraries_that_share_their_names_differ_in_preprocessing(capsys, resnet18, tmp_path):
     ran = done(capsys, "weights", "import", resnet18, "--network", "resnet18", "--out", tmp_path / "first")
     assert "the names are torchvision's and timm's, the preprocessing torchvision's; see --library" in ran.err

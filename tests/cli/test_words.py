@@ -33,6 +33,7 @@ def test_other_files_as_recipe(tmp_path, capsys, folder, finished):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_places_within_a_run_as_weights(tmp_path, capsys, folder, finished):
     """The pointers, the checkpoint's card and the folder of checkpoints give the weights that the run itself gives."""
     errors = set()

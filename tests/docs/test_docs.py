@@ -104,6 +104,7 @@ def test_links_between_pages_lead_somewhere() -> None:
             )
 
 
+@pytest.mark.slow
 def test_the_site_has_a_page_for_every_variant() -> None:
     config = load_config(str(ROOT / "mkdocs.yml"))
     config = config.plugins.on_config(config)
@@ -117,6 +118,7 @@ def test_the_site_has_a_page_for_every_variant() -> None:
     assert {file.src_uri for file in files if file.src_uri.endswith(".md")} == pages
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_variants_page_has_all_that_is_known(hooks: ModuleType, name: str) -> None:
     variant, page = VARIANTS[name], hooks.network(name)

@@ -103,6 +103,7 @@ def test_the_pickles_do_run_where_they_are_unpickled(place):
     assert done.stdout.splitlines()[-1] == "[]", done.stderr
 
 
+@pytest.mark.slow
 def test_no_command_runs_any_of_24(place, port):
     judge(opened(place, port, 24, "some"), roles=30)
 

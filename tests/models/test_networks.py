@@ -69,6 +69,7 @@ def test_meta_device_needs_no_memory(name):
     assert all(t.is_meta for t in [*empty(name).parameters(), *empty(name).buffers()])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ON_META)
 def test_any_size_from_the_smallest(name):
     variant = get_variant(name)
@@ -80,6 +81,7 @@ def test_any_size_from_the_smallest(name):
         network(on_meta(name, least - 1, least))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in ON_META if name not in COUNTED_OTHERWISE])
 def test_multiply_adds_are_those_that_pytorch_counts(name):
     network = empty(name)

@@ -45,10 +45,12 @@ def test_fx(network, images):
     assert close(torch.fx.symbolic_trace(network)(images), network(images))
 
 
+@pytest.mark.slow
 def test_export(network, images):
     assert close(torch.export.export(network, (images,)).module()(images), network(images))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["eager", "aot_eager"])
 def test_compile(network, images, backend):
     torch.compiler.reset()

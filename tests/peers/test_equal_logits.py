@@ -44,6 +44,7 @@ def test_the_tables_are_those_of_the_loader():
     assert quick == set(TABLES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("library", "name"), [pytest.param(*case, marks=pytest.mark.full if case in LONG else ()) for case in CASES]
 )

@@ -18,6 +18,8 @@ from convatlas.train.recipe import Recipe
 from convatlas.train.state import TrainingState
 from tests.data.photos import photos
 
+pytestmark = pytest.mark.slow
+
 # The network of a recipe: the first that its paper has, or one of its size.
 NETWORKS = {recipe: network for network, recipe in reversed(PAPERS.items())} | {
     "lenet5": "lenet5",

@@ -118,6 +118,7 @@ def test_mistakes_that_were_not_kept_are_not_denied(three: MadeRun):
     assert "4 of 10 test images are classified wrongly; none of them is kept here." in Reader(three.page()).text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize(("side", "kind"), [(8, "tiny"), (300, "large")])
 def test_grey_and_colour_mistakes(three: MadeRun, channels: int, side: int, kind: str):
@@ -186,6 +187,7 @@ def test_another_training_loss_has_axes_of_its_own(tmp_path: Path):
     write_report(run.folder, run.result, Examples())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [30, 200])
 def test_many_classes(tmp_path: Path, classes: int):
     drawn = random.Random(0)

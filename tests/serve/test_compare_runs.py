@@ -13,6 +13,8 @@ from convatlas.serve.compare import compare_runs, run_facts
 from convatlas.serve.paired import Paired, mcnemar
 from convatlas.train.metrics import Evaluation
 
+pytestmark = pytest.mark.slow
+
 
 def answers(*predicted: int) -> Evaluation:
     """Answers to eight images of three classes, which are of the classes 0 0 0 1 1 1 2 2."""

@@ -12,6 +12,8 @@ from convatlas.models import create_model
 from convatlas.serve.predictor import Predictor
 from tests.serve.photos import photo, with_a_thin_pen
 
+pytestmark = pytest.mark.slow
+
 # Of the 1,000 test digits every fifth.
 CHOSEN = slice(1, None, 5)
 

@@ -48,6 +48,7 @@ def test_resume_refuses_other_images(tmp_path):
         run(out, images=changed, resume=True)
 
 
+@pytest.mark.slow
 def test_resume_without_a_checkpoint_starts_again(tmp_path):
     whole = tmp_path / "whole"
     run(whole, "epochs=1")

@@ -23,6 +23,8 @@ from tests.cli.harness import CLASSES, class_folders, environment
 from tests.train.agents import in_ranks, ranks_of, torchrun, until_restarted, until_step
 from tests.train.rank_checks import BATCH, STEPS, run_in
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -161,7 +163,6 @@ def digest(out: Path) -> str:
     return read_card(RunFolder(out).checkpoints / (RunFolder(out).checkpoints / "last").read_text()).digest
 
 
-@pytest.mark.slow
 def test_a_killed_rank_is_started_again(found: dict[str, Any], folder: Path):
     out = folder / "killed"
     agent = torchrun("--max-restarts", "3", command=run_in(folder, "killed"))

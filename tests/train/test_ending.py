@@ -90,6 +90,7 @@ def whole(tmp_path_factory):
     return run(tmp_path_factory.mktemp("ending") / "whole")
 
 
+@pytest.mark.slow
 def test_a_run_cut_short_goes_on_as_if_it_had_never_been(tmp_path, whole):
     """The limit is over after the first step: one step, validated and tested; then one more; then the whole run."""
     out = tmp_path / "cut"

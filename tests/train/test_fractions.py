@@ -85,6 +85,7 @@ def test_stopped_in_a_fraction_and_gone_on_with(tmp_path):
     assert read_card(RunFolder(out).best()).digest == before
 
 
+@pytest.mark.slow
 def test_the_report_keeps_its_contact_sheet(tmp_path):
     """Only the curve of the fractions is new in it; 80 images are the fewest that have an eighth of each class."""
     images = data()

@@ -36,6 +36,7 @@ def last_digest(out):
     return read_checkpoint(max((out / "checkpoints").glob("step-*")))[0].digest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("workers", "what"), [(None, "vanished"), (0, "changed")])
 def test_a_file_that_is_no_longer_what_it_was(tmp_path, monkeypatch, workers, what):
     # Nothing is kept decoded, so that every batch reads its files.

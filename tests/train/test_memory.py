@@ -71,6 +71,7 @@ def message_at(out, place, expected):
     return message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("place", "kept"), [(13, 8), (22, 16)])
 def test_the_run_ends_with_the_last_checkpoint_and_goes_on_exactly(tmp_path, expected, place, kept):
     """In a step between two checkpoints, and in the last batch of the test images."""

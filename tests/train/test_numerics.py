@@ -127,6 +127,7 @@ def cut(out, last, *settings, resume=False):
     return read_card(out / "checkpoints" / f"step-{last:08d}").digest, remarks
 
 
+@pytest.mark.slow
 def test_a_measured_run_is_the_run_with_what_it_chose_and_goes_on_with_it(tmp_path):
     _, remarks = cut(tmp_path / "auto", 2)
     chosen = json.loads((tmp_path / "auto" / "run.json").read_text())["numerics"]

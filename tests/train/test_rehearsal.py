@@ -28,6 +28,7 @@ def test_nothing_is_left(tmp_path):
     assert found.seconds_per_step > 0
 
 
+@pytest.mark.slow
 def test_the_run_after_it_is_the_run_without_it(tmp_path):
     digests = []
     for name, first in (("with", True), ("without", False)):

@@ -23,6 +23,8 @@ from convatlas.train.stop import StoppedError
 from tests.train.reference import data, recipe
 from tests.train.runs import RATE, interrupted, run
 
+pytestmark = pytest.mark.slow
+
 # At this rate the network learns most in the first pass and gets worse again, so that the best is not the last.
 
 

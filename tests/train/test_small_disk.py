@@ -98,6 +98,7 @@ def on_small_disk(place: Path, size: str, at: int) -> list[str]:
     return done.stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_a_disk_of_1_mib_is_refused_before_the_first_step(tmp_path):
     (said,) = on_small_disk(tmp_path / "disk", "1m", 0)
     assert said.startswith(f"5 {tmp_path / 'disk' / 'run'} has ") and " bytes free, its checkpoints need " in said

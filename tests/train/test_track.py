@@ -137,6 +137,7 @@ def test_each_library_reads_what_the_run_kept_and_the_bits_are_the_same(tmp_path
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
+@pytest.mark.slow
 def test_a_tracker_that_fails_ends_alone(tmp_path, plain):
     """Its place on the disk is taken away in the middle."""
 

@@ -94,6 +94,7 @@ def test_a_missing_head_that_only_training_uses_is_made_anew(tmp_path):
     assert difference(ours, loaded(theirs, state), torch.randn(1, 3, 64, 64)) <= 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in VARIANTS if name != "resnet1202_cifar"])
 def test_every_network_tells_its_sizes_by_its_weights(name):
     papers = papers_sizes(name)

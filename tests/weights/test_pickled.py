@@ -24,6 +24,7 @@ class Payload:
         return (Path.touch, (self.marker,))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content",
     [STATE, {"state_dict": STATE, "epoch": 3}, {"model": STATE, "best": 0.1}, {"model": {"state_dict": STATE}}],
@@ -46,6 +47,7 @@ def test_parameters_and_transposed_tensors_are_tensors(tmp_path):
     assert torch.equal(read_pickle(tmp_path / "m.pth")["b"], state["b"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["torch", "old torch", "pickle"])
 def test_what_runs_code_is_refused_and_not_run(tmp_path, how):
     path, marker = tmp_path / "m.pth", tmp_path / "payload-ran"
@@ -73,6 +75,7 @@ def test_a_small_file_cannot_take_much_memory(tmp_path):
         read_pickle(tmp_path / "m.pth")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [[1, 2], {}, {"epoch": 3}, {1: torch.zeros(1)}, torch.zeros(2)])
 def test_something_else_than_tensors_by_name(tmp_path, content):
     torch.save(content, tmp_path / "m.pth")
@@ -80,6 +83,7 @@ def test_something_else_than_tensors_by_name(tmp_path, content):
         read_pickle(tmp_path / "m.pth")
 
 
+@pytest.mark.slow
 def test_damaged_files(tmp_path):
     torch.save(STATE, tmp_path / "m.pth")
     whole = (tmp_path / "m.pth").read_bytes()
